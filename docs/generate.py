@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import keyword
 import re
 import sys
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from registry_cli.operations.gate import Review
 from registry_cli.registry import (
     AdminOperations,
     ApprovalOperations,
+    ArtifactOperations,
     LineageOperations,
     Operation,
     PolicyOperations,
@@ -79,28 +81,25 @@ NAMED_TUPLES: tuple[type, ...] = (Checkpoint, VersionSummary, FileMatch, ModelSu
 #: The methods of Registry by chapter; each is in one of them.
 CHAPTERS: tuple[tuple[str, str], ...] = (
     ("The registry", "close root stages settings info"),
-    ("Finding", "model_names models overview model versions search unknown_names find"),
-    ("Reading", "version artifact laid_out files path check fetch cat directions diff"),
-    ("Inspecting and scanning", "inspect inspect_files scan scan_files scan_rules"),
-    ("Exporting", "export export_as card"),
-    (
-        "History",
-        "history histories follow holders earlier_holders",
-    ),
-    ("Registering", "register"),
-    ("Importing", "import_from import_bundle import_versions"),
-    ("Stages and aliases", "promote demote rollback set_alias remove_alias"),
+    ("Finding", "list model version versions show search"),
+    ("Reading", "path fetch history diff compare"),
+    ("Registering and importing", "register import_"),
+    ("Exporting", "export card"),
+    ("Stages and aliases", "promote demote rollback alias"),
     ("Archiving and deleting", "archive restore delete"),
-    ("Describing", "tag annotate log_metric describe rename"),
+    ("Describing", "tag annotate log_metric describe"),
 )
 #: The namespaces of Registry: rarer operations.
 NAMESPACES: tuple[tuple[str, str, type], ...] = (
+    ("Files of versions", "artifacts", ArtifactOperations),
     ("Lineage", "lineage", LineageOperations),
     ("Policies", "policies", PolicyOperations),
     ("Approvals and signatures", "approvals", ApprovalOperations),
     ("Archiving and deleting by rules", "retention", RetentionOperations),
-    ("Maintenance and settings", "admin", AdminOperations),
+    ("Maintenance, models and settings", "admin", AdminOperations),
 )
+#: Verbs that have no method: they are about the shell.
+NO_METHOD = {"completion"}
 
 
 def commands() -> str:
@@ -238,14 +237,14 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, str]]) -> list[str]:
     return [line(head), "|" + "---|" * len(head), *(line(row) for row in rows)]
 
 
-def _fill(text: str, width: int = 120) -> str:
+def _fill(text: str, width: int = 120, indent: str = "") -> str:
     lines, line = [], ""
     for word in text.split():
         if line and len(line) + 1 + len(word) > width:
             lines.append(line)
-            line = word
+            line = indent + word
         else:
-            line = f"{line} {word}".strip()
+            line = f"{line} {word}" if line else word
     return "\n".join([*lines, line])
 
 
@@ -265,11 +264,7 @@ def python_api() -> str:
         lines += [f"## {title}", ""]
         for name in names.split():
             lines += _method(Registry, name)
-    for title, space, room in NAMESPACES:
-        lines += [f"## {title}", ""]
-        lines += _method(Registry, space)
-        for name in _public(room):
-            lines += _method(room, name, f"{space}.{name}")
+    lines += [*_namespaces(), *_functions(), *_verb_table()]
     lines += ["## What methods return", "", "All are frozen dataclasses, or named tuples.", ""]
     for record in _results():
         lines += _record(record)
@@ -279,6 +274,42 @@ def python_api() -> str:
     lines += _method(Progress, "__call__")
     lines += ["## Errors", "", *_errors()]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _namespaces() -> Iterator[str]:
+    for title, space, room in NAMESPACES:
+        yield from (f"## {title}", "")
+        if "__call__" in vars(room):
+            yield from (f"### `{space}`", "", *_text(room), "", *_method(room, "__call__", space)[2:])
+        else:
+            yield from _method(Registry, space)
+        for name in _public(room):
+            yield from _method(room, name, f"{space}.{name}")
+
+
+def _functions() -> Iterator[str]:
+    yield from ("## Files that are in no registry", "")
+    for function in (registry_cli.inspect_files, registry_cli.scan_files):
+        title = f"registry_cli.{function.__name__}"
+        yield from (f"### `{title}`", "", *_signature(function, title, function), "", *_text(function), "")
+
+
+def _verb_table() -> Iterator[str]:
+    yield from ("## Commands and methods", "", "Each command and the method that does the same.", "")
+    yield from _table(("command", "method"), [(f"`{verb}`", f"`{name}`") for verb, name in _methods_of_verbs()])
+    yield ""
+
+
+def _methods_of_verbs() -> Iterator[tuple[str, str]]:
+    """Each verb with the method of its name, on Registry or in a namespace."""
+    for verb in grammar.VERBS:
+        name = verb.replace("-", "_")
+        name += "_" * keyword.iskeyword(name)
+        homes = [f"{space}.{name}" for _, space, room in NAMESPACES if name in _public(room)]
+        found = [name] if name in _public(Registry) else homes
+        if len(found) != 1 and verb not in NO_METHOD:
+            raise SystemExit(f"the verb {verb} has no method of its name, or several: {found}")
+        yield from ((verb, each) for each in found)
 
 
 def _results() -> list[type]:
@@ -377,7 +408,16 @@ def _text(value: Any, room: type | None = None) -> list[str]:
     if value is inspect.getattr_static(Registry, "__init__"):
         found = "The registry in the folder `root`. Raises `NotFound` when there is none."
     text = re.sub(r":(?:class|meth|func|mod):`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", found or "").replace("``", "`")
-    return [line for part in text.split("\n\n") for line in (_fill(" ".join(part.split())), "")][:-1]
+    return [line for part in text.split("\n\n") for line in (*_paragraph(part), "")][:-1]
+
+
+def _paragraph(part: str) -> list[str]:
+    """A paragraph of a docstring; of the sections Args and Raises, a list."""
+    head, _, body = part.partition("\n")
+    if head not in ("Args:", "Raises:"):
+        return [_fill(" ".join(part.split()))]
+    items = re.findall(r"^    (\**\w+): ((?:.|\n(?!    [*\w]))*)", body, re.MULTILINE)
+    return [head, "", *(_fill(f"- `{name}`: {' '.join(words.split())}", indent="  ") for name, words in items)]
 
 
 def _record(record: type) -> list[str]:

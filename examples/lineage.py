@@ -46,7 +46,7 @@ def main(out: Path) -> None:
         )
         made = done.version
     assert made is not None
-    family = registry.lineage.trace(made.ref)
+    family = registry.lineage(made.ref)
     print(f"{made.ref} was made from {', '.join(kin.ref for kin in family.parents)}")
     for each in made.lineage["data"]:
         print(f"with {Path(each['path']).name}, {each['digest'][:19]}…")

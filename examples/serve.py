@@ -35,7 +35,7 @@ class Live:
         with self._lock:
             now = self._registry.version(self._reference).ref
             if now != self._loaded[0]:
-                self._registry.check(now)  # every byte, once
+                self._registry.artifacts.verify_files(now)  # every byte, once
                 self._loaded = (now, joblib.load(self._registry.path(now, "model.joblib")))
             return self._loaded
 

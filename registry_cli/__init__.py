@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from .errors import Conflict, Damaged, Indeterminate, InvalidInput, LockTimeout, NotFound, Refused, RegistryError
     from .inspect.inspection import Inspected, Inspection, Tensor
+    from .operations.inspection import inspect_files, scan_files
     from .registry import Registry
     from .rules.policy.command_checks import Command, CommandSet
     from .rules.policy.evaluation import Evaluation, PolicyLine, RuleResult
@@ -76,6 +77,7 @@ _HOME_OF = {
     **dict.fromkeys(("Inspected", "Inspection", "Tensor"), "inspect.inspection"),
     **dict.fromkeys(("FileScan", "ScanFinding", "Scan"), "scan.verdicts"),
     "Registry": "registry",
+    **dict.fromkeys(("inspect_files", "scan_files"), "operations.inspection"),
 }  # fmt: skip
 
 __all__ = [
@@ -126,6 +128,8 @@ __all__ = [
     "VersionRecord",
     "VersionsChanged",
     "__version__",
+    "inspect_files",
+    "scan_files",
 ]
 
 

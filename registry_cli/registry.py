@@ -7,35 +7,31 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from . import operations
 from .core import values
 from .core.progress import SILENT, Progress
 from .core.times import format_time, utc_now
+from .errors import NotFound
 from .operations.context import LOCK_TIMEOUT, OnEvent, RegistryContext, Trust, cache_folder, create_context, find_root
 from .store import codec
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from .core.names import Reference
     from .core.records import Artifact
-    from .core.values import OneOrMore, PathLike
-    from .inspect.inspection import Inspected
+    from .core.values import OneOrMore
     from .lineage.process_info import Caller
-    from .scan.verdicts import Scan
+    from .rules.policy.command_checks import CommandSet
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-
-class _HasContext(Protocol):
-    @property
-    def context(self) -> RegistryContext: ...
 
 
 class Operation(Generic[_P, _T]):
@@ -48,22 +44,42 @@ class Operation(Generic[_P, _T]):
     def __init__(self, load: Callable[[], Callable[Concatenate[RegistryContext, _P], _T]]) -> None:
         self._load = load
 
-    @overload
-    def __get__(self, instance: None, owner: type) -> Callable[Concatenate[RegistryContext, _P], _T]: ...
-
-    @overload
-    def __get__(self, instance: _HasContext, owner: type) -> Callable[_P, _T]: ...
-
-    def __get__(self, instance: _HasContext | None, owner: type) -> Callable[..., _T]:
-        function = self._load()
+    def __get__(self, instance: Registry | _Namespace | None, owner: type) -> Callable[_P, _T]:
+        function: Any = self._load()
         return function if instance is None else MethodType(function, instance.context)
 
 
-class RetentionOperations:
-    """Archive, pack and delete versions by rules: ``reg.retention``."""
-
+class _Namespace:
     def __init__(self, context: RegistryContext) -> None:
         self.context = context
+
+
+class ArtifactOperations(_Namespace):
+    """The files of versions: list, read, inspect, scan and verify them: ``reg.artifacts``."""
+
+    get = Operation(lambda: operations.read.get_artifact)
+    files = Operation(lambda: operations.read.list_files)
+    cat = Operation(lambda: operations.read.cat)
+    verify_files = Operation(lambda: operations.read.check_version)
+    find = Operation(lambda: operations.find.find_files)
+    inspect = Operation(lambda: operations.inspection.inspect_version)
+    scan = Operation(lambda: operations.inspection.scan_version)
+
+    def open(self, ref: str | Reference) -> AbstractContextManager[Artifact]:
+        """Open a version as a context manager: its files lie in its ``folder`` until the ``with`` block ends.
+
+        Those of a packed version are copied out, checked, and removed afterwards; of others only count and size are
+        compared.
+
+        Raises:
+            Damaged: A file is missing.
+            Conflict: The version is packed meanwhile.
+        """
+        return operations.read.open_artifact(self.context, ref)
+
+
+class RetentionOperations(_Namespace):
+    """Archive, pack and delete versions by rules: ``reg.retention``."""
 
     plan = Operation(lambda: operations.retention.plan_retention)
     retain = Operation(lambda: operations.retention.retain)
@@ -72,80 +88,96 @@ class RetentionOperations:
     prune = Operation(lambda: operations.retention.prune)
 
 
-class ApprovalOperations:
-    """Approve and sign versions, and list who did: ``reg.approvals``."""
+class ApprovalOperations(_Namespace):
+    """Approve and sign versions. ``reg.approvals(ref)`` lists the approvals of a version."""
 
-    def __init__(self, context: RegistryContext) -> None:
-        self.context = context
-
+    __call__ = Operation(lambda: operations.approvals.list_approvals)
     approve = Operation(lambda: operations.approvals.approve)
-    list = Operation(lambda: operations.approvals.list_approvals)
     sign = Operation(lambda: operations.approvals.sign)
     signatures = Operation(lambda: operations.read.list_signatures)
     review = Operation(lambda: operations.gate.get_review)
 
 
-class PolicyOperations:
-    """The policies in force, and what they decide: ``reg.policies``."""
+class PolicyOperations(_Namespace):
+    """What the policies of stages, and other settings, decide: ``reg.policies``."""
 
-    def __init__(self, context: RegistryContext) -> None:
-        self.context = context
-
-    gate = Operation(lambda: operations.gate.evaluate_gate)
-    list = Operation(lambda: operations.gate.list_policy)
+    check = Operation(lambda: operations.gate.evaluate_gate)
     commands = Operation(lambda: operations.gate.list_commands)
+    directions = Operation(lambda: operations.read.get_directions)
+    scan_rules = Operation(lambda: operations.inspection.get_scan_rules)
+
+    def trust(self, commands: CommandSet) -> None:
+        """Let these commands run on this machine, for this user, until they change; as ``registry trust`` does.
+
+        Args:
+            commands: What :meth:`commands` returned, after somebody has looked at it.
+
+        Raises:
+            NotFound: There is no folder for the user's own settings.
+            Refused: Others could have written the file of what is trusted.
+        """
+        from .core.accounts import config_folder
+        from .trust.trusted_commands import TrustFile
+
+        folder = config_folder(os.environ)
+        if folder is None:
+            raise NotFound("there is no folder for your settings", "set HOME, or XDG_CONFIG_HOME")
+        TrustFile(folder).add(commands, format_time(self.context.clock()))
 
 
-class LineageOperations:
-    """Where versions come from: ``reg.lineage``."""
+class LineageOperations(_Namespace):
+    """Where versions come from. ``reg.lineage(ref)`` is the lineage graph of a version."""
 
-    def __init__(self, context: RegistryContext) -> None:
-        self.context = context
-
-    trace = Operation(lambda: operations.lineage.trace_lineage)
+    __call__ = Operation(lambda: operations.lineage.trace_lineage)
     sidecar = Operation(lambda: operations.read.read_sidecar)
     reproduce = Operation(lambda: operations.lineage.get_recipe)
     reproducible = Operation(lambda: operations.lineage.check_reproducibility)
 
 
-class AdminOperations:
-    """Maintain a registry, and edit its documents: ``reg.admin``."""
-
-    def __init__(self, context: RegistryContext) -> None:
-        self.context = context
+class AdminOperations(_Namespace):
+    """Maintain a registry, its models and their documents, and read its journals: ``reg.admin``."""
 
     verify = Operation(lambda: operations.maintenance.verify_models)
     repair = Operation(lambda: operations.maintenance.repair_models)
     restorable = Operation(lambda: operations.maintenance.count_restorable)
     gc = Operation(lambda: operations.maintenance.collect_garbage)
     doctor = Operation(lambda: operations.maintenance.run_doctor)
+    rename = Operation(lambda: operations.models.rename)
+    transfer = Operation(lambda: operations.models.transfer)
+    config = Operation(lambda: operations.gate.list_policy)
     text = Operation(lambda: operations.models.read_text)
     check_text = Operation(lambda: operations.models.check_text)
-    rewrite = Operation(lambda: operations.models.rewrite)
-    rewrite_settings = Operation(lambda: operations.models.rewrite_settings)
+    edit = Operation(lambda: operations.models.edit)
+    model_names = Operation(lambda: operations.search.list_model_names)
+    unknown_names = Operation(lambda: operations.search.find_unknown_names)
+    histories = Operation(lambda: operations.history.iter_histories)
+    follow = Operation(lambda: operations.history.follow_history)
     checkpoints = Operation(lambda: operations.history.list_checkpoints)
+    holders = Operation(lambda: operations.history.list_holders)
+    earlier_holders = Operation(lambda: operations.history.list_earlier_holders)
 
 
 class Registry:
-    """A registry, for reading and writing.
-
-    ``author`` and ``now`` say who and when: by default the real user, and the clock in UTC. ``lock_timeout`` is in
-    seconds; ``on_wait`` gets a sentence when a lock is held by somebody else. ``on_event`` gets each change, as the
-    name of the model and the :class:`~registry_cli.records.Event`, when it is made and the lock is released; also a
-    promotion that a gate refused, as the event ``gate-refused``. ``trust`` is called with the
-    :class:`~registry_cli.rules.policy.command_checks.CommandSet` of a policy and says whether they may run here; without it none
-    does. ``cache`` is the folder in which an index may be kept; without one every question is answered from the files.
-    :meth:`open` takes the user's own. ``progress`` counts versions when a new index takes long. ``on_warning`` gets, in
-    a sentence, what the user must see although the call goes on (by default a ``RuntimeWarning``): an index that others
-    could have written is not used. ``caller`` is the program of which :meth:`register` may record where a version comes
-    from; none is, unless it is given, or by :meth:`open`.
-
-    It is a context manager: ``with Registry.open() as reg`` closes the index at the end. ``context`` holds all that was
-    given; ``settings`` is what ``registry.yaml`` contains.
+    """A registry, for reading and writing. As a context manager it closes the index at the end.
 
     Every method that writes takes a ``request_id``: repeating a call with the same one, after a crash or an
-    :class:`~registry_cli.errors.Indeterminate`, gives the result of the first. What the file system refuses (a full
+    :class:`~registry_cli.errors.Indeterminate`, returns the result of the first. What the file system refuses (a full
     disk, missing permission) is an ``OSError``; every other failure is a ``RegistryError``.
+
+    Args:
+        root: The folder of the registry.
+        author: Who makes the changes; the real user by default.
+        now: Returns the time, in UTC.
+        lock_timeout: How long to wait for a lock, in seconds.
+        on_wait: Called with a sentence when another process holds a lock.
+        on_event: Called with the name of the model and the :class:`Event` of each change, when the lock is released; also
+            for a promotion that a policy refused (``gate-refused``).
+        caller: The program of which :meth:`register` records where a version comes from; None records nothing.
+        trust: Called with the :class:`CommandSet` of a policy; returns whether they may run. Without it none may.
+        cache: The folder of the index; without it every query reads the files. :meth:`open` uses that of the user.
+        progress: Counts versions while a new index is built.
+        on_warning: Called with a sentence that the user should see although the call goes on, for example that an index
+            which others could have written is not used; a ``RuntimeWarning`` by default.
     """
 
     def __init__(
@@ -172,10 +204,10 @@ class Registry:
 
     @classmethod
     def open(cls, root: str | os.PathLike[str] | None = None, **options: Any) -> Registry:
-        """The registry in ``root``, else in ``$REGISTRY_HOME``, else the nearest one upward from here.
+        """Open the registry in ``root``, else in ``$REGISTRY_HOME``, else the nearest one upward from here.
 
-        This is the door for scripts: what :meth:`register` keeps of the lineage is that of the running program, its
-        command line, its modules, the repository around it. ``caller=None`` keeps nothing of it.
+        :meth:`register` then records the lineage of the running program: its command line, its modules, the repository
+        around it; with ``caller=None`` nothing. ``options`` are those of the class.
         """
         options.setdefault("cache", cache_folder(os.environ))
         options.setdefault("caller", this_program())
@@ -190,12 +222,23 @@ class Registry:
         stages: OneOrMore[str] = codec.DEFAULT_STAGES,
         **options: Any,
     ) -> Registry:
-        """Make ``root`` a registry, and open it. ``shared`` is ``private`` or ``group``. Raises :class:`Conflict`."""
+        """Make ``root`` a registry, and open it.
+
+        Args:
+            root: The folder, which is made if need be.
+            shared: ``private``, or ``group`` for a registry that a Unix group writes to.
+            stages: The stages, in order.
+            **options: Those of the class.
+
+        Raises:
+            Conflict: The folder is a registry already, or has a folder ``models`` that is not empty.
+            InvalidInput: There is no stage, or one twice.
+        """
         operations.settings.create_registry(root, shared, stages, options.get("now", utc_now))
         return cls(root, **options)
 
     def close(self) -> None:
-        """Close the index, if it is open. A registry that is used again opens it again; closing twice does no harm."""
+        """Close the index, if it is open; the next query opens it again."""
         self.context.index.close()
 
     def __enter__(self) -> Registry:
@@ -220,107 +263,62 @@ class Registry:
         return self.context.settings
 
     @cached_property
+    def artifacts(self) -> ArtifactOperations:
+        """The files of versions: list, read, inspect, scan and verify them."""
+        return ArtifactOperations(self.context)
+
+    @cached_property
     def retention(self) -> RetentionOperations:
         """Archive, pack and delete versions by rules."""
         return RetentionOperations(self.context)
 
     @cached_property
     def approvals(self) -> ApprovalOperations:
-        """Approve and sign versions, and list who did."""
+        """Approve and sign versions; called with a reference, the approvals of a version."""
         return ApprovalOperations(self.context)
 
     @cached_property
     def policies(self) -> PolicyOperations:
-        """The policies in force, and what they decide."""
+        """What the policies of stages, and other settings, decide."""
         return PolicyOperations(self.context)
 
     @cached_property
     def lineage(self) -> LineageOperations:
-        """Where versions come from."""
+        """Where versions come from; called with a reference, the lineage graph of a version."""
         return LineageOperations(self.context)
 
     @cached_property
     def admin(self) -> AdminOperations:
-        """Maintain a registry, and edit its documents."""
+        """Maintain a registry, its models and their documents, and read its journals."""
         return AdminOperations(self.context)
 
     # Finding
     info = Operation(lambda: operations.search.get_info)
-    model_names = Operation(lambda: operations.search.list_model_names)
-    models = Operation(lambda: operations.search.iter_models)
-    overview = Operation(lambda: operations.search.iter_overview)
+    list = Operation(lambda: operations.search.iter_overview)
     model = Operation(lambda: operations.search.get_model)
     versions = Operation(lambda: operations.search.list_versions)
     search = Operation(lambda: operations.search.search_versions)
-    unknown_names = Operation(lambda: operations.search.find_unknown_names)
-    find = Operation(lambda: operations.find.find_files)
 
     # Reading
+    show = Operation(lambda: operations.read.show)
     version = Operation(lambda: operations.read.get_version)
-    artifact = Operation(lambda: operations.read.get_artifact)
-    files = Operation(lambda: operations.read.list_files)
     path = Operation(lambda: operations.read.get_path)
-    check = Operation(lambda: operations.read.check_version)
-    cat = Operation(lambda: operations.read.cat)
-    directions = Operation(lambda: operations.read.get_directions)
     diff = Operation(lambda: operations.compare.diff)
-    fetch = Operation(lambda: operations.export.fetch)
-    export = Operation(lambda: operations.export.export_bundle)
-    export_as = Operation(lambda: operations.export.export_version)
-    card = Operation(lambda: operations.export.write_card)
-
-    def laid_out(self, ref: str | Reference) -> AbstractContextManager[Artifact]:
-        """A version whose files lie in its ``folder`` to be looked into, as long as the ``with`` lasts.
-
-        Those of a packed one are copied out, checked, and removed afterwards; of others only count and size are looked
-        at. Raises :class:`Damaged` when a file is missing, :class:`NotFound` and :class:`Conflict` when the version is
-        deleted or packed meanwhile.
-        """
-        return operations.read.open_artifact(self.context, ref)
-
-    # Inspecting
-    inspect = Operation(lambda: operations.inspection.inspect_version)
-    scan = Operation(lambda: operations.inspection.scan_version)
-    scan_rules = Operation(lambda: operations.inspection.get_scan_rules)
-
-    @staticmethod
-    def inspect_files(paths: OneOrMore[PathLike]) -> Inspected:
-        """What files that are in no registry are, as :meth:`register` would find it. Nothing in them is loaded or run.
-
-        ``paths`` are files, or a folder. Raises :class:`NotFound`, :class:`InvalidInput`, :class:`Refused`; OSError when
-        one can't be opened.
-        """
-        return operations.inspection.inspect_files(paths)
-
-    @staticmethod
-    def scan_files(paths: OneOrMore[PathLike], *, allow: OneOrMore[str] = (), progress: Progress = SILENT) -> Scan:
-        """Whether files that are in no registry are safe to load, as :meth:`register` would find it.
-
-        ``paths`` are files, or a folder; ``allow`` are globals that are known besides the usual ones:
-        ``package.Class``, or ``package.*``. Raises :class:`NotFound`, :class:`InvalidInput`, :class:`Refused`; OSError
-        when one can't be opened.
-        """
-        return operations.inspection.scan_files(paths, allow=allow, progress=progress)
-
-    # History and lineage
+    compare = Operation(lambda: operations.compare.compare)
     history = Operation(lambda: operations.history.list_history)
-    histories = Operation(lambda: operations.history.iter_histories)
-    follow = Operation(lambda: operations.history.follow_history)
-    holders = Operation(lambda: operations.history.list_holders)
-    earlier_holders = Operation(lambda: operations.history.list_earlier_holders)
+    fetch = Operation(lambda: operations.export.fetch)
+    export = Operation(lambda: operations.export.export)
+    card = Operation(lambda: operations.export.write_card)
 
     # Registering and importing
     register = Operation(lambda: operations.register.register)
-    import_from = Operation(lambda: operations.imports.import_from)
-    import_bundle = Operation(lambda: operations.imports.import_bundle)
-    import_versions = Operation(lambda: operations.imports.import_versions)
+    import_ = Operation(lambda: operations.imports.import_from)
 
     # Stages and aliases
     promote = Operation(lambda: operations.pointers.promote)
     demote = Operation(lambda: operations.pointers.demote)
     rollback = Operation(lambda: operations.pointers.rollback)
-    set_alias = Operation(lambda: operations.pointers.set_alias)
-    remove_alias = Operation(lambda: operations.pointers.remove_alias)
+    alias = Operation(lambda: operations.pointers.alias)
 
     # Archiving and deleting
     archive = Operation(lambda: operations.archive.archive)
@@ -332,7 +330,6 @@ class Registry:
     annotate = Operation(lambda: operations.annotate.annotate)
     log_metric = Operation(lambda: operations.annotate.log_metric)
     describe = Operation(lambda: operations.models.describe)
-    rename = Operation(lambda: operations.models.rename)
 
 
 def this_program() -> Caller:

@@ -86,7 +86,7 @@ def warn_of_unknown_names(
     as_of: str | None = None,
 ) -> None:
     """Warn of stages, aliases, models and groups in a query that do not exist: it may select nothing for that."""
-    for text in registry.unknown_names(where, model=model, as_of=as_of):
+    for text in registry.admin.unknown_names(where, model=model, as_of=as_of):
         cx.warn(text)
 
 

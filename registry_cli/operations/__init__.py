@@ -8,7 +8,7 @@ Does not belong here: the command line, the disk format (``store``), decisions t
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
-    from . import (
+    from . import (  # noqa: F401
         annotate,
         approvals,
         archive,
@@ -30,31 +30,9 @@ if TYPE_CHECKING:
         settings,
     )
 
-__all__ = [
-    "annotate",
-    "approvals",
-    "archive",
-    "compare",
-    "export",
-    "find",
-    "gate",
-    "history",
-    "imports",
-    "inspection",
-    "lineage",
-    "maintenance",
-    "models",
-    "pointers",
-    "read",
-    "register",
-    "retention",
-    "search",
-    "settings",
-]
-
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name.startswith("_"):
         raise AttributeError(f"module 'registry_cli.operations' has no attribute '{name}'")
     from importlib import import_module
 

@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 from ..core import values
 from ..core.lazy_dataclass import replace
 from ..core.names import Reference
-from ..core.records import Event
 from ..core.redaction import redact_kinds
 from ..core.results import VersionsChanged
 from ..core.values import OneOrMore, as_list
-from ..store.codec import Redo
 from ..store.layout import FORMAT
-from ..store.reader import ModelReader, ModelState
-from .transaction import make_event, transaction
+from .transaction import commit_annotation, make_event, take_snapshot, transaction
 
 if TYPE_CHECKING:
     from .context import RegistryContext
@@ -30,9 +27,9 @@ def tag(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> VersionsChanged:
-    """Set and remove tags of a version. A secret in a tag is replaced by ``***``, and a warning names the tag."""
+    """Set and remove tags of a version. Secrets are replaced by ``***``, with a warning that names the tag."""
     checked = values.checked(tags, values.check_line)
-    return _change_without_secrets(context, ref, "tags", checked, remove, dry_run, request_id)
+    return _change_annotation(context, ref, "tags", checked, remove, dry_run, request_id)
 
 
 def annotate(
@@ -44,12 +41,9 @@ def annotate(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> VersionsChanged:
-    """Set and remove annotations of a version: purpose, training data, special considerations, anything.
-
-    A secret in one is replaced by ``***``, and a warning names the annotation.
-    """
+    """Set and remove annotations of a version. Secrets are replaced by ``***``, with a warning that names the annotation."""
     checked = values.checked(annotations, values.check_text)
-    return _change_without_secrets(context, ref, "annotations", checked, remove, dry_run, request_id)
+    return _change_annotation(context, ref, "annotations", checked, remove, dry_run, request_id)
 
 
 def log_metric(
@@ -62,7 +56,7 @@ def log_metric(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> VersionsChanged:
-    """Add metrics that were measured after registration, or correct some; the journal keeps what was before.
+    """Add or correct metrics of a version; the history keeps what was before.
 
     ``metrics``, ``metrics_only`` and ``skip_invalid`` are as those of :meth:`Registry.register`.
     """
@@ -71,20 +65,6 @@ def log_metric(
     given = normalize(METRIC, metrics, only=metrics_only, skip_invalid=skip_invalid)
     done = _change_annotation(context, ref, "metrics", given.values, (), dry_run, request_id)
     return replace(done, warnings=given.warnings, skipped=given.skipped)
-
-
-def _change_without_secrets(
-    context: RegistryContext,
-    ref: str | Reference,
-    kind: str,
-    changes: Mapping[str, Any],
-    remove: OneOrMore[str],
-    dry_run: bool,
-    request_id: str | None,
-) -> VersionsChanged:
-    given, warnings = redact_kinds({kind: changes})
-    done = _change_annotation(context, ref, kind, given[kind], remove, dry_run, request_id)
-    return replace(done, warnings=warnings)
 
 
 def _change_annotation(
@@ -96,30 +76,34 @@ def _change_annotation(
     dry_run: bool,
     request_id: str | None,
 ) -> VersionsChanged:
+    warnings: tuple[str, ...] = ()
+    if kind != "metrics":
+        redacted, warnings = redact_kinds({kind: dict(changes)})
+        changes = redacted[kind]
     remove = as_list(remove, "remove")
     values.refuse_set_and_removed(changes, remove)
     reference = Reference.coerce(ref)
     action = _ACTIONS[kind]
     with transaction(context, reference.model, request_id, action) as (writer, done):
         if done:
-            return VersionsChanged(reference.model, action, (done.event.version or 0,), done.revision, False)
-        model, state = ModelReader(writer.paths), ModelState(writer.table)
-        number = model.resolve(reference.or_latest(), writer.table)
-        current = getattr(model.version(number, state), kind)
+            versions = (done.event.version or 0,)
+            return VersionsChanged(reference.model, action, versions, done.revision, False, warnings=warnings)
+        snapshot = take_snapshot(writer)
+        number = snapshot.resolve(reference.or_latest())
+        current = getattr(snapshot.version(number), kind)
         wanted = {**current, **changes}
         for name in remove:
             wanted.pop(name, None)
         found = _describe_difference(kind, current, wanted)
-        changed = found if isinstance(found, Mapping) else {}
-        if wanted == current or dry_run:
-            revision = writer.table.revision
-            return VersionsChanged(reference.model, action, (number,), revision, wanted != current, values=changed)
-        document = _overlay(getattr(model.sealed(number), kind), wanted, kind, model.annotation(number, state))
-        event = make_event(context, action, number, request_id)
-        event = Event(**{**vars(event), "detail": {kind: found}})
-        redo = Redo(writer.paths.relative(writer.paths.annotation(number)), document)
-        table = writer.move(writer.table, event, redo)
-        return VersionsChanged(reference.model, action, (number,), table.revision, values=changed)
+        result = VersionsChanged(
+            reference.model, action, (number,), writer.table.revision, wanted != current, warnings=warnings,
+            values=found if isinstance(found, Mapping) else {},
+        )  # fmt: skip
+        if not result.changed or dry_run:
+            return result
+        document = _overlay(getattr(snapshot.sealed(number), kind), wanted, kind, snapshot.annotation(number))
+        event = replace(make_event(context, action, number, request_id), detail={kind: found})
+        return replace(result, revision=commit_annotation(writer, document, event).revision)
 
 
 _ACTIONS = {"tags": "tagged", "annotations": "annotated", "metrics": "measured"}
@@ -128,7 +112,7 @@ _ACTIONS = {"tags": "tagged", "annotations": "annotated", "metrics": "measured"}
 def _overlay(
     sealed: Mapping[str, Any], wanted: Mapping[str, Any], kind: str, annotation: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """``annotations/N.yaml`` that turns ``sealed`` into ``wanted``: null takes a sealed value away."""
+    """Return the ``annotations/N.yaml`` that turns ``sealed`` into ``wanted``: null removes a sealed value."""
     changed = {name: value for name, value in wanted.items() if name not in sealed or sealed[name] != value}
     removed = {name: None for name in sealed if name not in wanted}
     document = {"format": FORMAT, **annotation, kind: {**changed, **removed}}
@@ -136,7 +120,7 @@ def _overlay(
 
 
 def _describe_difference(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Any:
-    """What an event keeps of a change: value before and after; of annotations, which may be long, the names."""
+    """Return what the event keeps of a change: values before and after; of annotations, which may be long, the names."""
     names = sorted(name for name in {**before, **after} if before.get(name) != after.get(name))
     if kind == "annotations":
         return names

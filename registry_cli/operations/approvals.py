@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+import grp
 import os
-from collections.abc import Callable, Mapping
-from datetime import datetime
+import pwd
 from typing import TYPE_CHECKING, Any
 
 from ..core import values
 from ..core.lazy_dataclass import replace
 from ..core.names import Reference
-from ..core.records import Event, JournalEntry, VersionRecord
+from ..core.records import JournalEntry, VersionRecord
 from ..core.results import Approval, Signature, VersionsChanged
 from ..errors import Conflict, Damaged, InvalidInput, NotFound, RegistryError
 from ..rules import approvals
 from ..rules import stages as rules
 from ..rules.approvals import ApprovalInput, RecordedApproval
-from ..rules.event_history import EventFilter
 from ..rules.policy import policy_rules
 from ..rules.policy.policy import PolicyInput
 from ..rules.rollback import StageTimeline
-from ..store import history, journal
-from ..store.codec import Redo
+from ..store import history
 from ..store.layout import FORMAT, Layout
-from ..store.reader import ModelReader, ModelState
-from ..store.writer import Writer
+from ..store.reader import ModelSnapshot
 from ..trust import signatures
 from .context import resolve_version
 from .settings import SettingsScope, load_policies
-from .transaction import make_event, run_signed, transaction
+from .transaction import commit_annotation, make_event, run_signed, take_snapshot, transaction
 
 if TYPE_CHECKING:
     from .context import RegistryContext
@@ -37,9 +34,6 @@ if TYPE_CHECKING:
 
 def is_member(account: str, group: str) -> bool:
     """Whether an account is in a Unix group, as the system says now; False for an account or a group it doesn't know."""
-    import grp
-    import pwd
-
     try:
         wanted, primary = grp.getgrnam(group).gr_gid, pwd.getpwnam(account).pw_gid
     except KeyError:
@@ -47,15 +41,14 @@ def is_member(account: str, group: str) -> bool:
     return wanted in os.getgrouplist(account, primary)
 
 
-def read_people(
-    layout: Layout, model: ModelReader, version: VersionRecord, annotation: Mapping[str, Any]
-) -> ApprovalInput:
-    """What a gate is told of people."""
-    record = model.seal(version.number)
-    events, about = signatures.parse_signatures(annotation), signatures.signature_subject(version, record)
+def read_people(layout: Layout, snapshot: ModelSnapshot, number: int) -> ApprovalInput:
+    """What the gate needs to know of approvals and signatures of a version."""
+    record = snapshot.model.seal(number)
+    events = signatures.parse_signatures(snapshot.annotation(number))
+    about = signatures.signature_subject(snapshot.version(number), record)
     trust = signatures.load_trust(layout)
     return ApprovalInput(
-        read_ballots(model, version, record, annotation),
+        read_ballots(snapshot, number, record),
         is_member,
         lambda principal: signatures.unsigned(events, about, trust, principal),
         lambda ballot: _find_unproven(ballot, trust),
@@ -70,17 +63,17 @@ def _find_unproven(ballot: RecordedApproval, trust: signatures.Trust) -> str:
     return f"signed it, but {found.problem or 'the signature does not hold'}" if found.code else ""
 
 
-def read_ballots(
-    model: ModelReader, version: VersionRecord, record: str, annotation: Mapping[str, Any]
-) -> tuple[RecordedApproval, ...]:
-    """What people said of a version; ``record`` is the sha256 of its document, ``annotation`` its annotation."""
-    entries = history.newest_first(model.paths, EventFilter(actions=approvals.ACTIONS))
-    entries_of_version = [entry for entry in entries if entry.event.version == version.number]
-    last = journal.last_entry(model.paths.history) if entries_of_version else None
-    doubted = {entry.event.id: why for entry in entries_of_version if (why := _find_doubt(entry, last))}
-    return approvals.collect_approvals(
-        version, record, (entry.event for entry in entries_of_version), annotation.get("approvals"), doubted
-    )
+def read_ballots(snapshot: ModelSnapshot, number: int, record: str) -> tuple[RecordedApproval, ...]:
+    """The approvals and rejections of a version; ``record`` is the sha256 of its document."""
+    entries = [
+        entry
+        for entry in reversed(history.read_entries(snapshot, history.STAGE))
+        if entry.event.action in approvals.ACTIONS and entry.event.version == number
+    ]
+    doubted = {entry.event.id: why for entry in entries if (why := _find_doubt(entry, snapshot.last))}
+    recorded = snapshot.annotation(number).get("approvals")
+    events = (entry.event for entry in entries)
+    return approvals.collect_approvals(snapshot.version(number), record, events, recorded, doubted)
 
 
 def _find_doubt(entry: JournalEntry, last: JournalEntry | None) -> str:
@@ -90,25 +83,23 @@ def _find_doubt(entry: JournalEntry, last: JournalEntry | None) -> str:
     return "" if last is not None and entry.seq <= last.seq else "not in the history"
 
 
-def describe_approvals(
-    layout: Layout, model: ModelReader, state: ModelState, number: int, now: Callable[[], datetime]
-) -> tuple[Approval, ...]:
-    """What was said of a version for any stage, and whether it counts by the policies that can be read."""
-    version, annotation = model.version(number, state), model.annotation(number, state)
-    found = read_ballots(model, version, model.seal(number), annotation)
+def describe_approvals(context: RegistryContext, snapshot: ModelSnapshot, number: int) -> tuple[Approval, ...]:
+    """The approvals of a version for any stage, and whether each counts by the policies that can be read."""
+    version = snapshot.version(number)
+    found = read_ballots(snapshot, number, snapshot.model.seal(number))
     if not found:
         return ()
     try:
-        policies = load_policies(layout, SettingsScope.for_model(model.name)).policies
+        policies = load_policies(context.layout, SettingsScope.for_model(snapshot.name, snapshot)).policies
     except InvalidInput:  # nothing is let in by it; that is not what was asked here
         policies = {}
-    trust, people = signatures.load_trust(layout), ApprovalInput(found, is_member)
+    trust, people = signatures.load_trust(context.layout), ApprovalInput(found, is_member)
     people = replace(people, unproven=lambda ballot: _find_unproven(ballot, trust))
     described = []
     for ballot in found:
         rules = policies[ballot.stage].rules if ballot.stage in policies else ()
         conditions = tuple(rule.who for rule in rules if rule.who)
-        facts = PolicyInput(ballot.stage, version, (), None, (), {}, now(), people, conditions)
+        facts = PolicyInput(ballot.stage, version, (), None, (), {}, context.clock(), people, conditions)
         described.append(_approval(version.ref, ballot, facts, trust))
     return tuple(described)
 
@@ -125,7 +116,7 @@ def _approval(ref: str, ballot: RecordedApproval, facts: PolicyInput, trust: sig
 
 
 def _check_signature(event: Any, trust: signatures.Trust) -> Signature:
-    """A signature as a list tells it: where it can't be checked, that is what is told."""
+    """Check a signature for a list; one that can't be checked is listed with the reason."""
     try:
         return trust.look(event)
     except RegistryError as error:
@@ -133,12 +124,12 @@ def _check_signature(event: Any, trust: signatures.Trust) -> Signature:
         return Signature(event.by, event.at, key, code="unchecked", problem=str(error))
 
 
-def describe_signatures(layout: Layout, model: ModelReader, state: ModelState, number: int) -> tuple[Signature, ...]:
+def describe_signatures(layout: Layout, snapshot: ModelSnapshot, number: int) -> tuple[Signature, ...]:
     """The signatures of a version."""
-    events = signatures.parse_signatures(model.annotation(number, state))
+    events = signatures.parse_signatures(snapshot.annotation(number))
     if not events:
         return ()
-    about = signatures.signature_subject(model.sealed(number), model.seal(number))
+    about = signatures.signature_subject(snapshot.sealed(number), snapshot.model.seal(number))
     trust = signatures.load_trust(layout)
     found = []
     for event in events:
@@ -149,30 +140,29 @@ def describe_signatures(layout: Layout, model: ModelReader, state: ModelState, n
     return tuple(found)
 
 
-def read_chain(model: ModelReader, state: ModelState, stage: str) -> StageTimeline:
-    """What ``stage`` held, and which of it somebody rejected for the stage."""
-    found = history.stage_timelines(model.paths, (stage,))[stage]
-    entries = history.newest_first(model.paths, EventFilter(actions=frozenset({approvals.REJECTED})))
-    concerned = {entry.event.version for entry in entries if entry.event.detail.get("stage") == stage}
-    rejected = {number for number in found.holders if number in concerned and _is_rejected(model, state, number, stage)}
+def read_chain(snapshot: ModelSnapshot, stage: str) -> StageTimeline:
+    """Return what ``stage`` held, and which of these versions were rejected for it."""
+    entries = history.read_entries(snapshot, history.STAGE)
+    found = history.stage_timelines(entries, (stage,))[stage]
+    events = (entry.event for entry in entries if entry.event.action == approvals.REJECTED)
+    concerned = {event.version for event in events if event.detail.get("stage") == stage}
+    rejected = {number for number in found.holders if number in concerned and _is_rejected(snapshot, number, stage)}
     return replace(found, rejected=frozenset(rejected))
 
 
-def _is_rejected(model: ModelReader, state: ModelState, number: int, stage: str) -> bool:
-    if number in state.table.deleted:
+def _is_rejected(snapshot: ModelSnapshot, number: int, stage: str) -> bool:
+    if number in snapshot.table.deleted:
         return False
     try:
-        version, annotation = model.version(number, state), model.annotation(number, state)
-        found = read_ballots(model, version, model.seal(number), annotation)
+        found = read_ballots(snapshot, number, snapshot.model.seal(number))
     except (Damaged, NotFound):
         return False  # what is damaged is not gone back to either, and that is told
     return bool(approvals.select_in_force(found, stage, rejects=True))
 
 
 def list_approvals(context: RegistryContext, ref: str | Reference) -> tuple[Approval, ...]:
-    """What people said of a version for any stage, the oldest first, and whether it counts."""
-    model, state, number = resolve_version(context, ref)
-    return describe_approvals(context.layout, model, state, number, context.clock)
+    """Return the approvals and rejections of a version, the oldest first, and whether each counts."""
+    return describe_approvals(context, *resolve_version(context, ref))
 
 
 def approve(
@@ -187,14 +177,17 @@ def approve(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> VersionsChanged:
-    """Say that a version may enter ``stage``, or with ``reject`` that it may not, which needs a ``reason``.
+    """Approve a version for a stage, or reject it.
 
-    It holds for this version, as its params, metrics and tags are now. What the same account said before for this
-    stage holds no more. ``seen`` is the version as it was looked at: it must be so still. ``sign`` is the path of a
-    key that signs the event.
+    It holds for the params, metrics and tags that the version has now, and replaces what the same account said before.
 
-    Raises :class:`NotFound`, :class:`Conflict` for an archived version or one that is not as it was ``seen``,
-    :class:`InvalidInput`.
+    Args:
+        reject: Reject it; needs a ``reason``.
+        seen: The version as it was looked at: it must still be so.
+        sign: The path of a key that signs the event.
+
+    Raises:
+        Conflict: The version is archived, or is not as it was ``seen``.
     """
     reference = Reference.parse_version(ref)
     rules.check_stage(stage, context.stages)
@@ -207,11 +200,11 @@ def approve(
         with transaction(context, reference.model, request_id, action) as (writer, done):
             if done:
                 return VersionsChanged(reference.model, action, (done.event.version or 0,), done.revision, False)
-            model, state = ModelReader(writer.paths), ModelState(writer.table)
-            number = model.resolve(reference.or_latest(), writer.table)
-            rules.check_in_use(writer.table, model.name, number)
-            version, annotation = model.version(number, state), model.annotation(number, state)
-            record = model.seal(number)
+            snapshot = take_snapshot(writer)
+            number = snapshot.resolve(reference.or_latest())
+            rules.check_in_use(writer.table, snapshot.name, number)
+            version, annotation = snapshot.version(number), snapshot.annotation(number)
+            record = snapshot.model.seal(number)
             about = approvals.describe_subject(version, record)
             if seen is not None and approvals.describe_subject(seen, record) != about:
                 raise Conflict(f"{version.ref} was changed while it was looked at", "look again, then decide")
@@ -219,15 +212,15 @@ def approve(
             event = replace(event, detail={"stage": stage, **about, **event.detail})
             so_already = not sign and any(
                 (each.by, each.event.action, each.event.detail.get("reason", "")) == (context.author, action, reason)
-                for each in read_ballots(model, version, record, annotation)
+                for each in read_ballots(snapshot, number, record)
                 if each.stage == stage and not each.lapsed
             )
-            if dry_run or so_already or (signer and signer.keep_draft(event, model)):
+            if dry_run or so_already or (signer and signer.keep_draft(event, snapshot.model)):
                 return VersionsChanged(reference.model, action, (number,), writer.table.revision, not so_already)
-            event = signer.make_signed_event(event, model) if signer else event
-            return _commit_annotation(
-                writer, annotation, "approvals", approvals.add_approval(annotation.get("approvals"), event), event
-            )
+            event = signer.make_signed_event(event, snapshot.model) if signer else event
+            entries = approvals.add_approval(annotation.get("approvals"), event)
+            table = commit_annotation(writer, {"format": FORMAT, **annotation, "approvals": entries}, event)
+            return VersionsChanged(reference.model, action, (number,), table.revision)
 
     return run_signed(change, sign)
 
@@ -240,10 +233,14 @@ def sign(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> VersionsChanged:
-    """Sign a version with the key at this path: its manifest, and all that was registered of it.
+    """Sign a version: its manifest, and all that was registered of it. Replaces an earlier signature by the same key.
 
-    An earlier signature by the same key is replaced. Raises :class:`NotFound`, :class:`InvalidInput` for a key that
-    can't sign, :class:`RegistryError` where there is no OpenSSH.
+    Args:
+        key: The path of an SSH key, or of a public one whose other half an agent holds.
+
+    Raises:
+        InvalidInput: The key can't sign.
+        RegistryError: OpenSSH is not installed.
     """
     reference = Reference.parse_version(ref)
 
@@ -251,26 +248,16 @@ def sign(
         with transaction(context, reference.model, request_id, "signed") as (writer, done):
             if done:
                 return VersionsChanged(reference.model, "signed", (done.event.version or 0,), done.revision, False)
-            model, state = ModelReader(writer.paths), ModelState(writer.table)
-            number = model.resolve(reference.or_latest(), writer.table)
-            annotation = model.annotation(number, state)
+            snapshot = take_snapshot(writer)
+            model, number = snapshot.model, snapshot.resolve(reference.or_latest())
+            annotation = snapshot.annotation(number)
             event = make_event(context, "signed", number, request_id)
-            event = replace(event, detail=signatures.signature_subject(model.sealed(number), model.seal(number)))
+            event = replace(event, detail=signatures.signature_subject(snapshot.sealed(number), model.seal(number)))
             if signer is None or signer.keep_draft(event, model):
                 return VersionsChanged(reference.model, "signed", (number,), writer.table.revision)
             event = signer.make_signed_event(event, model)
-            return _commit_annotation(
-                writer, annotation, "signatures", signatures.add_signature(annotation, event), event
-            )
+            entries = signatures.add_signature(annotation, event)
+            table = commit_annotation(writer, {"format": FORMAT, **annotation, "signatures": entries}, event)
+            return VersionsChanged(reference.model, "signed", (number,), table.revision)
 
     return run_signed(change, None if dry_run else key)
-
-
-def _commit_annotation(
-    writer: Writer, annotation: Mapping[str, Any], kind: str, entries: list[Any], event: Event
-) -> VersionsChanged:
-    """Commit the annotation of a version with these entries in place of its own."""
-    number = event.version or 0
-    redo = Redo(writer.paths.relative(writer.paths.annotation(number)), {"format": FORMAT, **annotation, kind: entries})
-    table = writer.move(writer.table, event, redo)
-    return VersionsChanged(writer.paths.name, event.action, (number,), table.revision)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
@@ -21,11 +22,13 @@ from ..rules import stages as rules
 from ..store import history
 from ..store.filesystem import removal
 from ..store.maintenance import gc
+from ..store.packs import pack_format, pack_writer
 from ..store.writer import Writer
 from .pack import PackRequest, ensure_packable, find_packed, pack_versions, remove_packs, restore_files, unpack_versions
-from .transaction import make_event, open_writer, resolve_target, transaction
+from .transaction import make_event, resolve_target, take_snapshot, transaction
 
 if TYPE_CHECKING:
+    from ..store.reader import ModelSnapshot
     from .context import RegistryContext
 
 References = OneOrMore[Union[str, Reference]]
@@ -42,27 +45,38 @@ def archive(
     request_id: str | None = None,
     progress: Progress = SILENT,
 ) -> list[VersionsChanged]:
-    """Take versions out of use: kept, hidden, restorable. One change a model; what is archived already stays so.
+    """Archive versions: they are kept, hidden, and can be restored. One change per model.
 
-    With ``compress`` (``gzip`` or ``zstd``) each of them is packed after that, in a change of its own, also one
-    that was archived before: its outcome comes behind that of archiving. ``progress`` is told of the bytes.
+    Args:
+        force: Also versions that a rollback would go to; needs a ``reason``.
+        compress: ``gzip`` or ``zstd``: pack each version after that, in a change of its own.
+        progress: Called with the number of bytes that were packed.
 
-    Raises :class:`Conflict` for a version that a stage or alias points to, or that a rollback would go to. The
-    latter can be overridden with ``force`` and a ``reason``. :class:`Damaged` for one whose files are not what was
-    stored: it is not packed. :class:`Refused` where there is no zstd.
+    Returns:
+        One outcome per model, followed by that of packing.
+
+    Raises:
+        Conflict: A stage or alias points to a version, or a rollback would go to it.
+        Damaged: The files of a version are not as they were stored; it is not packed.
+        Refused: zstd is not available.
     """
     _check_force(force, reason)
     if compress:
-        from ..store.packs import pack_format
-
         pack_format.ensure_supported(compress)
     wanted = PackRequest(
         compress, request_id or os.urandom(16).hex(), request_id is not None, reason, progress=progress
     )
     by_model = _group_by_model(refs)
     if len(by_model) > 1 and not dry_run:  # what can't be done is refused before the first commit
-        every = [ref for references in by_model.values() for ref in references]
-        archive(context, every, force=force, reason=reason, compress=compress, dry_run=True, request_id=request_id)
+        archive(
+            context,
+            chain.from_iterable(by_model.values()),
+            force=force,
+            reason=reason,
+            compress=compress,
+            dry_run=True,
+            request_id=request_id,
+        )
     with commit_in_turn(wanted.request_id, dry_run) as outcomes:
         for name, references in by_model.items():
             if request_id and compress:
@@ -93,7 +107,7 @@ def _archive_model(
         packed = packed - find_packed(context, name, wanted)
         if wanted.kind:  # before the commit: packing comes after it
             ensure_packable(context, name, every - packed)
-        overridden = _guarded_targets(context, writer, numbers, force)
+        overridden = _guarded_targets(context, take_snapshot(writer), numbers, force)
         table = rules.archive(writer.table, name, numbers)
         detail = {"reason": wanted.reason, **_forced_detail(overridden)}
         detail |= {"compress": str(every - packed)} if wanted.kind else {}
@@ -113,15 +127,15 @@ def restore(
     request_id: str | None = None,
     progress: Progress = SILENT,
 ) -> list[VersionsChanged]:
-    """Bring archived versions back into use; those that are packed are unpacked, each byte compared.
+    """Bring archived versions back into use; packed ones are unpacked, each byte compared.
 
-    Raises :class:`Damaged` for a pack that is not what was stored: nothing of that model is restored then.
+    Raises:
+        Damaged: A pack is not as it was stored; nothing of that model is restored then.
     """
     request = request_id or os.urandom(16).hex()
     by_model = _group_by_model(refs)
     if len(by_model) > 1 and not dry_run:
-        every = [ref for references in by_model.values() for ref in references]
-        restore(context, every, dry_run=True, request_id=request_id)
+        restore(context, chain.from_iterable(by_model.values()), dry_run=True, request_id=request_id)
     with commit_in_turn(request, dry_run) as outcomes:
         for name, references in by_model.items():
             with contextlib.ExitStack() as stack:
@@ -155,24 +169,41 @@ def delete(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> list[VersionsChanged]:
-    """Remove the files of versions for good; what was known of each stays as a tombstone, its number is not reused.
+    """Delete versions for good. A tombstone keeps what was known of each; its number is not used again.
 
-    All are checked before the first is deleted; each is a change of its own. Raises as :meth:`archive` does.
+    All are checked before the first is deleted; each is a change of its own.
+
+    Args:
+        force: Also versions that a rollback would go to; needs a ``reason``.
+
+    Raises:
+        Conflict: A stage or alias points to a version, or a rollback would go to it.
     """
     _check_force(force, reason)
     request = request_id or os.urandom(16).hex()
     by_model = _group_by_model(refs)
     if len(by_model) > 1 and not dry_run:
-        every = [ref for references in by_model.values() for ref in references]
-        delete(context, every, force=force, reason=reason, dry_run=True, request_id=request_id)
+        delete(
+            context,
+            chain.from_iterable(by_model.values()),
+            force=force,
+            reason=reason,
+            dry_run=True,
+            request_id=request_id,
+        )
     with commit_in_turn(request, dry_run) as outcomes:
         for name, references in by_model.items():
             if request_id:
                 names.request_id(make_event_id(request_id, len(references), len(references) > 1))
             trash: list[Path] = []
-            with open_writer(context, name) as writer:
-                numbers, left = _find_deletable(writer, references, request_id)
-                overridden = ensure_deletable(context, writer, left, force)
+            event_id = make_event_id(request_id, 1, len(references) > 1) if request_id else None
+            with transaction(context, name, event_id, "deleted") as (writer, done):
+                if done:  # the references are not looked up again: 'latest' would mean another version by now
+                    numbers = VersionRanges.parse(str(done.event.detail.get("versions", done.event.version)))
+                    left = numbers - writer.table.deleted
+                else:
+                    numbers = left = _resolve_numbers(writer, references)
+                overridden = ensure_deletable(context, writer, take_snapshot(writer), left, force)
                 if not dry_run:
                     several = {"versions": str(numbers)} if len(references) > 1 else {}
                     detail = {"reason": reason, **_forced_detail(overridden), **several}
@@ -185,32 +216,16 @@ def delete(
     return outcomes
 
 
-def ensure_deletable(context: RegistryContext, writer: Writer, numbers: VersionRanges, force: bool) -> tuple[str, ...]:
-    """Raise for what can't be deleted; the safeguards that ``force`` overrides."""
-    overridden = _guarded_targets(context, writer, numbers, force)
+def ensure_deletable(
+    context: RegistryContext, writer: Writer, snapshot: ModelSnapshot, numbers: VersionRanges, force: bool
+) -> tuple[str, ...]:
+    """Raise unless all can be deleted; return the safeguards that ``force`` overrides."""
+    overridden = _guarded_targets(context, snapshot, numbers, force)
     table = writer.table
     for number in numbers:
         table = rules.delete(table, writer.paths.name, number)
         writer.ensure_removable(number)
     return overridden
-
-
-def _find_deletable(
-    writer: Writer, refs: list[Reference], request_id: str | None
-) -> tuple[VersionRanges, VersionRanges]:
-    """All that is to be deleted, and what is left of it when this request was begun before.
-
-    Then the references are not looked up again: ``latest`` would mean another version by now.
-    """
-    if request_id is None:
-        numbers = _resolve_numbers(writer, refs)
-        return numbers, numbers
-    entry = writer.done_before(make_event_id(request_id, 1, len(refs) > 1), "deleted")
-    if entry is None:
-        numbers = _resolve_numbers(writer, refs)
-        return numbers, numbers
-    numbers = VersionRanges.parse(str(entry.event.detail.get("versions", entry.event.version)))
-    return numbers, numbers - writer.table.deleted
 
 
 def delete_numbers(
@@ -221,7 +236,7 @@ def delete_numbers(
     request: str,
     detail: Mapping[str, object],
 ) -> list[Path]:
-    """Leave tombstones, the oldest first; what is returned is to be removed. Each event tells the whole request."""
+    """Write tombstones, the oldest first; return the folders to remove. Each event names all versions of the request."""
     several = "versions" in detail
     trash = []
     for at, number in enumerate(numbers, 1):
@@ -234,8 +249,6 @@ def delete_numbers(
         if folder := writer.move_to_trash(number):
             trash.append(folder)
         if packed:
-            from ..store.packs import pack_writer
-
             trash += pack_writer.move_packs_to_trash(writer.paths, number)
     return trash
 
@@ -244,22 +257,25 @@ def _resolve_numbers(writer: Writer, refs: list[Reference]) -> VersionRanges:
     return VersionRanges.from_numbers(resolve_target(writer, ref) for ref in refs)
 
 
-def _guarded_targets(context: RegistryContext, writer: Writer, numbers: VersionRanges, force: bool) -> tuple[str, ...]:
-    """Refuse what a rollback would go to; with ``force`` it is named instead."""
+def _guarded_targets(
+    context: RegistryContext, snapshot: ModelSnapshot, numbers: VersionRanges, force: bool
+) -> tuple[str, ...]:
+    """Raise for versions that a rollback would go to; with ``force`` return them instead."""
     if not force:
-        ensure_no_rollback_targets(context, writer, numbers)
+        ensure_no_rollback_targets(context, snapshot, numbers)
         return ()
-    found = rollback.find_rollback_targets(writer.table, numbers, history.stage_timelines(writer.paths, context.stages))
-    return tuple(f"rollback target of {stage} ({writer.paths.name}@{number})" for stage, number in found.items())
+    chains = history.stage_timelines(history.read_entries(snapshot, history.STAGE), context.stages)
+    found = rollback.find_rollback_targets(snapshot.table, numbers, chains)
+    return tuple(f"rollback target of {stage} ({snapshot.name}@{number})" for stage, number in found.items())
 
 
-def ensure_no_rollback_targets(context: RegistryContext, writer: Writer, numbers: VersionRanges) -> None:
-    chains = history.stage_timelines(writer.paths, context.stages)
-    rollback.check_rollback_targets(writer.table, writer.paths.name, numbers, chains)
+def ensure_no_rollback_targets(context: RegistryContext, snapshot: ModelSnapshot, numbers: VersionRanges) -> None:
+    chains = history.stage_timelines(history.read_entries(snapshot, history.STAGE), context.stages)
+    rollback.check_rollback_targets(snapshot.table, snapshot.name, numbers, chains)
 
 
 def _repeated(writer: Writer, entry: JournalEntry) -> VersionsChanged:
-    """What a request did when it was carried out before."""
+    """Return the result of a request that was carried out before."""
     numbers = VersionRanges.parse(str(entry.event.detail.get("versions", "")))
     return VersionsChanged(writer.paths.name, entry.event.action, tuple(numbers), entry.revision, False)
 
@@ -280,7 +296,7 @@ def _group_by_model(refs: References) -> dict[str, list[Reference]]:
 
 @contextlib.contextmanager
 def commit_in_turn(request_id: str, dry_run: bool) -> Iterator[list[VersionsChanged]]:
-    """The outcomes of commits that follow each other: after the first, what stops the rest is :class:`Indeterminate`."""
+    """Collect the outcomes of successive commits: after the first, an error becomes :class:`Indeterminate`."""
     outcomes: list[VersionsChanged] = []
     try:
         yield outcomes
@@ -292,7 +308,7 @@ def commit_in_turn(request_id: str, dry_run: bool) -> Iterator[list[VersionsChan
 
 
 def _forced_detail(overridden: tuple[str, ...]) -> dict[str, object]:
-    """What an event says of safeguards that were overridden."""
+    """Return what an event records of overridden safeguards."""
     return {"forced": True, "failed": list(overridden)} if overridden else {}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..core.lazy_dataclass import replace
 from ..core.progress import Progress
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 
 def _plan_model(context: RegistryContext, part: BundleModel, contents: Contents, choice: ImportOptions) -> str:
-    """What is to be done with what a bundle holds of a model: ``adopt`` it whole, ``add`` its versions, or ``skip`` it.
+    """Decide what to do with a model of a bundle: ``adopt`` it whole, ``add`` its versions, or ``skip`` it.
 
-    :class:`Conflict` for a model that is here, made by something else, and not to be merged into.
+    Raises :class:`Conflict` for a model that exists, was made by something else, and is not to be merged into.
     """
     name = choice.name or part.name
     paths = context.layout.model(name)
@@ -57,12 +57,12 @@ def _plan_model(context: RegistryContext, part: BundleModel, contents: Contents,
 
 
 def version_key(contents: Contents, part: BundleModel, number: int) -> str:
-    """What a version of a bundle is called: numbers are never used again, so it is the same wherever it goes."""
+    """Return the key of a version of a bundle. Numbers are never reused, so it is the same in every registry."""
     return f"bundle:{contents.registry}/{part.name}/{number}"
 
 
 def is_same(paths: ModelLayout, part: BundleModel) -> bool:
-    """Whether this model came from the same history: its journal has the last line that the bundle has."""
+    """Return whether the model has the same history: its journal contains the last line of the bundle's."""
     known: Checkpoint | None = event_history.parse_checkpoint(part.checkpoint) if part.checkpoint else None
     if known is None or known.seq is None:
         return False
@@ -72,14 +72,8 @@ def is_same(paths: ModelLayout, part: BundleModel) -> bool:
     return False
 
 
-class PendingImport(NamedTuple):
-    """What is complete, and only has to appear: ``publish`` lets it, and says what became of it."""
-
-    publish: Callable[[], ImportResult]
-
-
 class BundleImporter:
-    """Takes a bundle in. What is laid aside is removed in the end, unless it appeared."""
+    """Import one bundle. What was staged and not published is removed in the end."""
 
     def __init__(
         self, context: RegistryContext, choice: ImportOptions, contents: Contents, progress: Progress, on_each: OnEach
@@ -89,12 +83,12 @@ class BundleImporter:
         self._layout, self._modes = context.layout, context.modes
         choice.ensure_one_model({part.name for part in contents.models})
         self._plans = {part.name: _plan_model(context, part, contents, choice) for part in contents.models}
-        self._slots: list[ImportResult | PendingImport] = []
+        self._slots: list[ImportResult | Callable[[], ImportResult]] = []
         self._found: list[ImportResult] = []
         self._stack = contextlib.ExitStack()
 
     def ensure_space(self) -> None:
-        """:class:`Refused` when the disk has no room for what is to be laid aside; packs are unpacked to be looked at."""
+        """Raise :class:`Refused` unless the disk has room for what is staged; packs are unpacked for the scan."""
         needed, largest = 0, 0
         for part in self.contents.models:
             packs = [version for version in part.versions if version.pack]
@@ -106,7 +100,7 @@ class BundleImporter:
         ensure_free(self._layout.models, needed + largest)
 
     def plan(self) -> list[ImportResult]:
-        """What would become of each version, or whole model."""
+        """Return what would be imported, for a dry run."""
         highest: dict[str, int] = {}
         for part in self.contents.models:
             plan = self._plans[part.name]
@@ -118,7 +112,7 @@ class BundleImporter:
         return self._found
 
     def run(self, opened: BundleReader, *, eager: bool) -> list[ImportResult]:
-        """Lay aside all that is wanted, then let it appear; with ``eager`` what there is of a model as soon as it is there."""
+        """Stage everything, then publish it; with ``eager`` each model as soon as it is staged."""
         self._progress.expect(self.contents.size)
         with (
             import_in_turn(self._found),
@@ -135,7 +129,7 @@ class BundleImporter:
     def _publish(self) -> None:
         while self._slots:
             slot = self._slots.pop(0)
-            done = slot.publish() if isinstance(slot, PendingImport) else slot
+            done = slot if isinstance(slot, ImportResult) else slot()
             self._found.append(done)
             self._on_each(done)
 
@@ -153,7 +147,7 @@ class BundleImporter:
         return self.choice.name or part.name
 
     def _model_outcome(self, part: BundleModel, plan: str, status: str, **more: Any) -> ImportResult:
-        """What became of a whole model, or of all that there is of it."""
+        """Return the result for a whole model."""
         name, count = self._name(part), len(part.versions)
         if plan == "skip":
             return ImportResult(part.name, "", "skipped", f"there is a model {name} already", part.size, count)
@@ -172,14 +166,14 @@ class BundleImporter:
         return each.outcome("planned", number=expect_number(self.context, each, highest))
 
     def _find_same_files(self, paths: ModelLayout, version: BundleVersion) -> int | None:
-        """The version that has these files already, if it is to be taken instead."""
+        """Return the version that has the same files, if ``skip_existing`` is set."""
         if not self.choice.skip_existing or not is_model(paths):
             return None
         model = ModelReader(paths)
         return model.with_digest(version.digest, model.state().table)
 
     def _stage_model(self, part: BundleModelReader) -> None:
-        """Lay a whole model aside, with its history."""
+        """Stage a whole model with its history."""
         manifest_part = part.part
         model_import = ModelImport(self._layout, self._name(manifest_part), self._modes)
         self._stack.callback(model_import.abandon)
@@ -209,12 +203,12 @@ class BundleImporter:
             return
         model_import.finish(stagings, manifest_part.checkpoint)
         unsafe = {number: look.passed["unsafe"] for number, look in looks.items() if look.passed}
-        self._slots.append(PendingImport(partial(self._publish_model, model_import, manifest_part, unsafe)))
+        self._slots.append(partial(self._publish_model, model_import, manifest_part, unsafe))
 
     def _stage_pack(
         self, model_import: ModelImport, version: BundleVersionReader, path: str, look: ArtifactAnalysis | None
     ) -> RegistryError | None:
-        """Lay a pack aside as it is; what is in it is compared, and looked at, in files that are then removed."""
+        """Stage a pack as it is; its files are unpacked for the comparison and the scan, and removed."""
         staging = StagingFolder.make(model_import.paths)
         try:
             with model_import.pack(path) as write:
@@ -224,8 +218,9 @@ class BundleImporter:
             staging.abandon()
 
     def _publish_model(self, model_import: ModelImport, part: BundleModel, unsafe: dict[int, str]) -> ImportResult:
-        """Let a model that was laid aside appear, unless an equal one did meanwhile. Its versions are sealed: what of them
-        is ``unsafe`` is said, and why they came in all the same, in the first changes of this registry.
+        """Publish a staged model, unless the same one exists by now.
+
+        Its versions are sealed, so an annotation records which of them are unsafe, and why they were imported.
         """
         name = self._name(part)
         called = {self._name(each) for each in self.contents.models}
@@ -244,7 +239,7 @@ class BundleImporter:
             return self._model_outcome(part, "adopt", "imported", lost=self._list_policy_conflicts(name))
 
     def _list_policy_conflicts(self, name: str) -> tuple[str, ...]:
-        """What the stages of a model that came whole would not be here: they are as they were all the same."""
+        """Return which stages of a whole model the policies of this registry would not allow; they are kept."""
         notes = []
         for stage, number in get_model(self.context, name).stages.items():
             ref = f"{name}@{number}"
@@ -259,13 +254,17 @@ class BundleImporter:
         return tuple(notes)
 
     def _stage_versions(self, part: BundleModelReader) -> None:
-        """Lay aside what is to become new versions of a model."""
+        """Stage versions that are added to a model."""
         paths = self._layout.model(self._name(part.part))
         for document in part.part.documents:
             part.copy(document, discard)
         known = ContentIndex()
         for version in part.versions():
-            lost = tuple(_describe_lost_field(name) for name in version.unknown_fields)
+            # a field that has no place in the document of a new version: people said it of the one there
+            later = ("approvals", "signatures")
+            lost = tuple(
+                f"its {each}" if each in later else f"what it says as '{each[:60]}'" for each in version.unknown_fields
+            )
             each = self._make_planned_import(part.part, version.version, version.record, lost)
             before = find_registered(paths, self.choice.version_request_id(each.key))
             number = before.number if before else self._find_same_files(paths, version.version)
@@ -274,7 +273,7 @@ class BundleImporter:
                 continue
             self._skip_version(version, paths, number, known)
             if before:
-                self._slots.append(PendingImport(partial(repeat_import, self.context, each, number, self.choice)))
+                self._slots.append(partial(repeat_import, self.context, each, number, self.choice))
             else:
                 self._slots.append(each.outcome("skipped", registration.KNOWN, number=number))
 
@@ -290,7 +289,7 @@ class BundleImporter:
 
     def _stage_version(
         self, each: PlannedImport, version: BundleVersionReader, known: ContentIndex
-    ) -> ImportResult | PendingImport:
+    ) -> ImportResult | Callable[[], ImportResult]:
         look = make_import_analysis(self.context, each.record, self.choice.unsafe)
         event = make_event(
             self.context, "registered", None, self.choice.version_request_id(each.key), imported=each.key
@@ -305,7 +304,7 @@ class BundleImporter:
             self._stack.enter_context(stack.pop_all())
         if refused := _analyze(look, staging):  # what is laid aside stays until the end: others may have the same files
             return each.outcome("failed", refused.message, code=refused.exit_code)
-        return PendingImport(partial(self._commit, each, staging, event, look))
+        return partial(self._commit, each, staging, event, look)
 
     def _commit(
         self, each: PlannedImport, staging: StagingFolder, event: Event, look: ArtifactAnalysis
@@ -349,13 +348,8 @@ class BundleImporter:
         )  # fmt: skip
 
 
-def _describe_lost_field(name: str) -> str:
-    """A field of a document that has no place in that of a new version: people said it of the one there."""
-    return f"its {name}" if name in ("approvals", "signatures") else f"what it says as '{name[:60]}'"
-
-
 def _analyze(look: ArtifactAnalysis, staging: StagingFolder) -> RegistryError | None:
-    """Why the files may not come in, if they may not."""
+    """Return the error if the files are refused."""
     try:
         look.analyze(staging)
     except RegistryError as error:

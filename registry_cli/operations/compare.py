@@ -7,18 +7,23 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..core.records import Artifact, FileEntry, VersionRecord
+from ..core.values import OneOrMore, as_list
+from ..lineage import environment, git
 from ..rules import comparison
-from ..rules.comparison import Diff, Difference, FileDifference, StoredFile
+from ..rules.comparison import Comparison, Diff, Difference, FileDifference, StoredFile
 from ..store import codec, layout
 from ..store.packs import pack_reader
 from .context import open_model
-from .read import get_artifact, get_directions, read_sidecar
+from .read import get_artifact, get_directions, get_version, read_sidecar
+from .search import list_versions
 
 if TYPE_CHECKING:
     from ..core.names import Reference
     from ..lineage.process_info import Caller
     from .context import RegistryContext
 
+#: How many versions are compared when none is named.
+NEWEST = 5
 #: The files that say which packages a model was made with; the first that both versions have is taken.
 ENVIRONMENTS = ("environment.txt", "requirements.txt")
 #: An environment file of more bytes is compared by its digest only.
@@ -28,10 +33,10 @@ ENVIRONMENT_LIMIT = 1_000_000
 def diff(
     context: RegistryContext, before: str | Reference, after: str | Reference, caller: Caller | None = None
 ) -> Diff:
-    """What differs from ``before`` to ``after``, which may be versions of different models.
+    """Return what differs between two versions, which may be of different models.
 
-    The commits between them are told when the repository around ``caller`` has both. Raises :class:`InvalidInput`,
-    :class:`NotFound`, :class:`Damaged`.
+    Args:
+        caller: The commits between the two are listed if the repository around this program has both.
     """
     old, new = get_artifact(context, before), get_artifact(context, after)
     sides = (_DiffSide(context, old), _DiffSide(context, new))
@@ -42,18 +47,41 @@ def diff(
     )
 
 
+def compare(
+    context: RegistryContext,
+    name: str,
+    versions: OneOrMore[str | Reference | VersionRecord] | None = None,
+    *,
+    lower: OneOrMore[str] = (),
+    higher: OneOrMore[str] = (),
+) -> Comparison:
+    """Compare params, metrics and tags of several versions of a model, with the best value of each metric.
+
+    Args:
+        name: The model.
+        versions: References, or records that were read before; the newest five by default.
+        lower: Metrics of which lower is better, whatever is declared.
+        higher: Metrics of which higher is better.
+
+    Raises:
+        InvalidInput: A declaration of metrics is not valid; with its line.
+    """
+    chosen = list_versions(context, name, limit=NEWEST) if versions is None else as_list(versions, "versions")
+    records = [each if isinstance(each, VersionRecord) else get_version(context, each) for each in chosen]
+    declared = get_directions(context, name)
+    return comparison.compare(records, as_list(lower, "lower"), as_list(higher, "higher"), declared)
+
+
 def _list_commits(
     before: VersionRecord, after: VersionRecord, caller: Caller | None
 ) -> tuple[tuple[Difference, ...], bool]:
-    """The commits that came and went, the newest first; none when no repository at hand has both ends."""
+    """Return the commits between two versions, the newest first; none unless a repository at hand has both ends."""
     ends = [
         git_lineage.get("commit") if isinstance(git_lineage := each.lineage.get("git"), Mapping) else None
         for each in (before, after)
     ]
     if caller is None or ends[0] == ends[1] or not all(isinstance(end, str) and end for end in ends):
         return (), False
-    from ..lineage import git
-
     here = git.GitRepository.around(caller.folder, caller.variables)
     if here is None or not all(map(git.is_commit, ends)):
         return (), False
@@ -90,7 +118,7 @@ class _DiffSide:
             return content.read().decode("utf-8", "replace") if content.size <= ENVIRONMENT_LIMIT else None
 
     def read_package_list(self) -> str | None:
-        """The list of packages that was kept when the version was registered; None when there is none."""
+        """Return the package list that was stored at registration, or None."""
         if layout.ENVIRONMENT not in codec.sidecar_digests(self.version.lineage):
             return None
         return read_sidecar(self._context, self.version.ref, layout.ENVIRONMENT).decode("utf-8", "replace")
@@ -114,7 +142,7 @@ def _make_stored_file(side: _DiffSide, entry: FileEntry | None) -> StoredFile | 
 
 
 def _compare_packages(before: _DiffSide, after: _DiffSide) -> tuple[Difference, ...]:
-    """The packages that differ, when both versions tell of theirs: in what was kept beside them, else in their files."""
+    """Return the packages that differ, if both versions have a list: a stored one, else one among their files."""
     old, new = before.read_package_list(), after.read_package_list()
     if old is None or new is None:
         files = _choose_environment_files(before, after)
@@ -122,8 +150,6 @@ def _compare_packages(before: _DiffSide, after: _DiffSide) -> tuple[Difference, 
         new = after.read_text(files[1]) if new is None and files[1] else new
     if old is None or new is None or old == new:
         return ()
-    from ..lineage import environment
-
     return comparison.differences(environment.parse_packages(old), environment.parse_packages(new), Difference)
 
 

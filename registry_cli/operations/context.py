@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -17,16 +18,17 @@ from ..errors import FOLDER_GONE, FOLDER_GONE_HINT, InvalidInput, NotFound
 from ..rules import stages as rules
 from ..store import codec, layout
 from ..store.layout import Layout
-from ..store.reader import ModelReader, ModelState
+from ..store.reader import ModelReader, ModelSnapshot
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any, TypeVar
 
-    from ..core.records import Event, StageTable, VersionRecord
+    from ..core.records import Event, VersionRecord
     from ..index.index import Index
     from ..lineage.process_info import Caller
+    from ..rules.event_history import PastState
     from ..rules.policy.command_checks import CommandSet
     from ..store.filesystem.files import Modes
 
@@ -65,7 +67,7 @@ class IndexAccess:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is an index, opened by a question."""
+        """Whether a query has opened the index."""
         return self._index is not None
 
     def close(self) -> None:
@@ -74,9 +76,9 @@ class IndexAccess:
         self._index = None
 
     def query(self, question: Callable[[Index], _T], *, make: bool = True) -> _T | None:
-        """What the index answers; None when there is none that can. One that is damaged is made anew, once.
+        """Return what the index answers, or None if there is none. A damaged index is rebuilt, once.
 
-        With ``make=False`` an index is used only if it is there already.
+        With ``make=False`` an index is used only if it exists.
         """
         if self.cache is None:
             return None
@@ -102,9 +104,11 @@ class IndexAccess:
             except (OSError, sqlite3.OperationalError) as error:
                 if "no such" not in str(error):  # held by somebody for too long, no room, no permission: do without
                     break
-                self._discard(place)
             except (sqlite3.Error, ValueError):
-                self._discard(place)
+                pass
+            self.close()  # what is there is damaged, or not an index
+            with contextlib.suppress(OSError):
+                index.delete_index(place)
         return None
 
     def _warn(self, text: str) -> None:
@@ -114,14 +118,6 @@ class IndexAccess:
         import warnings
 
         warnings.warn(text, RuntimeWarning, stacklevel=2)
-
-    def _discard(self, place: Path) -> None:
-        """What is there is none of ours, or damaged."""
-        from ..index import index
-
-        self.close()
-        with contextlib.suppress(OSError):
-            index.delete_index(place)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -144,7 +140,7 @@ class RegistryContext:
 
     @cached_property
     def author(self) -> str:
-        """Who makes the changes: the given author, else the name of the account."""
+        """The author of changes: the given one, else the name of the account."""
         return self.given_author if self.given_author is not None else get_account_name()
 
     @cached_property
@@ -186,8 +182,6 @@ def read_settings(layout: Layout, index: IndexAccess) -> codec.RegistrySettings:
         return codec.RegistrySettings(**{**kept, "stages": tuple(kept["stages"])})
     if not index.is_open:
         return codec.open_settings(layout)
-    import time
-
     from ..index import file_stamps
 
     looked = time.time_ns()  # before reading: a change in between has another stamp
@@ -198,7 +192,7 @@ def read_settings(layout: Layout, index: IndexAccess) -> codec.RegistrySettings:
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path | None:
-    """Where indexes are kept: ``$REGISTRY_CACHE``, else in the user's cache folder; None if there is none."""
+    """Return the folder of indexes: ``$REGISTRY_CACHE``, else one in the user's cache folder, or None."""
     if given := environment.get(CACHE_VARIABLE):
         return Path(given).expanduser().absolute()
     base = Path(environment.get("XDG_CACHE_HOME", ""))
@@ -211,18 +205,11 @@ def cache_folder(environment: Mapping[str, str]) -> Path | None:
 
 
 def find_root(start: str | os.PathLike[str] | None = None, environment: Mapping[str, str] = {}) -> Path:
-    """Return the registry's folder: ``start`` if given, else ``$REGISTRY_HOME``, else the nearest one upward from here.
+    """The registry's folder: ``start``, else ``$REGISTRY_HOME``, else the nearest one upward from here.
 
-    Nothing in that folder is run: a ``registry.yaml`` is data. One that was found by walking upward must be trusted all
-    the same, or anybody could put one into a folder above (see ``trust.user_config``).
-
-    Args:
-        start: the folder that was named; always accepted, as is ``$REGISTRY_HOME``.
-        environment: the variables, also for the user's own settings with ``trusted_registries``.
-
-    Raises:
-        NotFound: there is no registry here or in a folder above, or the current folder was removed.
-        Refused: the registry that was found belongs to another user, and is not trusted.
+    The first two are always accepted. A ``registry.yaml`` that was found by walking upward must be trusted, or anybody
+    could put one into a folder above; ``environment`` also names the user's own settings, with ``trusted_registries``.
+    Raises :class:`NotFound`, and :class:`Refused` for one of another user that is not trusted.
     """
     given = os.fspath(start) if start is not None else environment.get(HOME_VARIABLE)
     if given is not None:
@@ -258,39 +245,56 @@ def open_model(context: RegistryContext, name: str) -> ModelReader:
 
 
 def model_not_found(context: RegistryContext, name: str) -> NotFound:
-    """What to raise for a model that isn't there; one that was renamed is told by the name that it has now."""
+    """Return the error for a missing model; its hint names the new name of one that was renamed."""
     if now := store.model_names.find_renamed_model(context.layout, name):
         return NotFound(f"there is no model '{name}'", f"it is called {now} now")
     return NotFound(f"there is no model '{name}'", "registry list shows the models that are here")
 
 
-def resolve_version(
-    context: RegistryContext, ref: str | Reference, as_of: str | None = None
-) -> tuple[ModelReader, ModelState, int]:
-    """The version that a reference means, now or ``as_of`` a time as events write it."""
-    reference = Reference.coerce(ref)
-    model = open_model(context, reference.model)
-    state = model.state()
-    if as_of is None:
-        return model, state, model.resolve(reference.or_latest(), state.table)
+def open_snapshot(context: RegistryContext, name: str) -> ModelSnapshot:
+    """A model as it is now. Raises :class:`NotFound`."""
+    return ModelSnapshot(open_model(context, name))
+
+
+def load_past(snapshot: ModelSnapshot, as_of: str) -> tuple[PastState, ModelSnapshot] | None:
+    """A model as it was at a time, as events write it; None when it was not there yet."""
+    from ..rules.event_history import replay
     from ..store import history
 
-    past = history.load_past_state(model.paths, as_of)
+    past = replay(history.read_entries(snapshot), as_of)
     if past is None:
-        raise NotFound(f"there was no model '{model.name}' yet at {as_of}")
+        return None
+    # What was deleted since can't be shown, and files lie where they do now.
+    deleted, packed = past.table.deleted | snapshot.table.deleted, snapshot.table.packed
+    table = past.table.with_(deleted=deleted, packed=packed)
+    return past, ModelSnapshot(snapshot.model, replace(snapshot.state, table=table))
+
+
+def resolve_version(
+    context: RegistryContext, ref: str | Reference, as_of: str | None = None
+) -> tuple[ModelSnapshot, int]:
+    """The version that a reference means, now or ``as_of`` a time as events write it."""
+    reference = Reference.coerce(ref)
+    snapshot = open_snapshot(context, reference.model)
     selector = reference.or_latest()
+    if as_of is None:
+        return snapshot, snapshot.resolve(selector)
+    found = load_past(snapshot, as_of)
+    if found is None:
+        raise NotFound(f"there was no model '{snapshot.name}' yet at {as_of}")
+    past, then = found
     if selector.latest:
         number = past.latest()
         if number is None:
-            raise NotFound(f"{model.name} had no version that was not archived at {as_of}")
+            raise NotFound(f"{snapshot.name} had no version that was not archived at {as_of}")
     elif selector.digest:
-        number = model.resolve(selector, state.table)
+        number = snapshot.resolve(selector)
     else:
-        number = rules.resolve_selector(past.table, model.name, selector)
+        number = rules.resolve_selector(past.table, snapshot.name, selector)
     if number > past.highest:
-        raise NotFound(f"{model.name}@{number} was not there yet at {as_of}")
-    model.resolve(Selector(number=number), state.table)
-    return model, replace(state, table=past_table(past.table, state.table)), number
+        raise NotFound(f"{snapshot.name}@{number} was not there yet at {as_of}")
+    snapshot.resolve(Selector(number=number))
+    return then, number
 
 
 def read_version(
@@ -303,17 +307,12 @@ def read_version(
         record = context.index.query(lambda index: index.find_version(reference.model, selector), make=False)
         if record is not None:
             return open_model(context, reference.model), record
-    model, state, number = resolve_version(context, ref, as_of)
-    return model, model.version(number, state)
-
-
-def past_table(past: StageTable, now: StageTable) -> StageTable:
-    """The pointers and the archive as they were; what was deleted since can't be shown, and files lie where they do now."""
-    return past.with_(deleted=past.deleted | now.deleted, packed=now.packed)
+    snapshot, number = resolve_version(context, ref, as_of)
+    return snapshot.model, snapshot.version(number)
 
 
 def get_account_name() -> str:
-    """The real user's name, never what the environment says; ``uid:1234`` for one without a name."""
+    """Return the name of the real user, whatever the environment says; ``uid:1234`` without a name."""
     from ..core.accounts import account_name
 
     return account_name(os.getuid())

@@ -22,14 +22,18 @@ from ..core.values import OneOrMore, as_list
 from ..core.yaml import documents
 from ..errors import Conflict, Damaged, InvalidInput, RegistryError
 from ..interop import exported_files, tools
+from ..interop.bundle import bundle_writer
+from ..interop.bundle.bundle_writer import BundleSelection
 from ..interop.cards import model_card
 from ..interop.cards.model_card import Card, CardInput
+from ..interop.mlflow.mlflow_export import FLAVORS
 from ..store import fetch as outgoing
-from ..store import snapshot
+from ..store import model_export
 from ..store.filesystem import files, replacement
 from ..store.filesystem.containment import RegistryBoundary
 from ..store.verify import verify
 from . import settings
+from .approvals import list_approvals
 from .context import read_version
 from .lineage import iter_parent_names
 from .ownership import (
@@ -46,7 +50,6 @@ from .read import check_version, get_version, list_files, open_artifact, select_
 from .search import get_model, list_model_names
 
 if TYPE_CHECKING:
-    from ..interop.bundle.bundle_writer import BundleSelection
     from ..interop.exported_files import Outline
     from ..store.filesystem.replacement import Existing
     from .context import RegistryContext
@@ -54,8 +57,12 @@ if TYPE_CHECKING:
     from .read import BinaryWriter
 
 
+#: The format of an export that is no other tool's.
+BUNDLE = "bundle"
+
+
 def _find_use(folder: Path) -> str:
-    """What would lose its place if ``folder`` was replaced: the current folder, or the home of the user."""
+    """Return which folder in use would be replaced with ``folder``: the current one, or the user's home."""
     places: list[tuple[str, Path]] = []
     with contextlib.suppress(FileNotFoundError):  # it was removed
         places.append(("the current folder", Path.cwd()))
@@ -79,12 +86,18 @@ def fetch(
     replace: bool = False,
     progress: Progress = SILENT,
 ) -> VersionRecord:
-    """Copy a version to the new folder ``target``, each byte checked on the way; it appears whole or not at all.
+    """Copy a version to a new folder, each byte checked on the way; it appears whole or not at all.
 
-    With ``only`` and ``exclude`` (globs, or one), only the files that a glob of the first matches and none of the
-    second. With ``replace`` it takes the place of an earlier copy: a folder in which each file is one that a version
-    of this registry has, or that an export writes. Raises :class:`Conflict` for anything else that is there,
-    :class:`NotFound` when no file matches.
+    Args:
+        target: The new folder.
+        only: Globs; a file must match one of them.
+        exclude: Globs of files to leave out.
+        replace: Replace an earlier copy: a folder in which each file is one of a version of this registry, or of an export.
+        progress: Called with the number of bytes that were copied.
+
+    Raises:
+        Conflict: ``target`` exists, and ``replace`` is not set or it is no earlier copy.
+        NotFound: No file matches.
     """
     model, record = read_version(context, ref)
     chosen = select_files(model.manifest(record), only, exclude, record.ref) if only or exclude else None
@@ -107,23 +120,51 @@ def _resolve_target_path(context: RegistryContext, target: str | os.PathLike[str
     return destination
 
 
-def export_bundle(
+def export(
     context: RegistryContext,
     refs: OneOrMore[str | Reference] | None,
     target: str | os.PathLike[str] | BinaryWriter,
     *,
+    format: str = BUNDLE,
+    flavor: str | None = None,
     replace: bool = False,
     progress: Progress = SILENT,
 ) -> ExportResult:
-    """Write a bundle: versions, or whole models (names without a version) with their histories; all of the registry
-    when ``refs`` is None.
+    """Write versions, or whole models, to a bundle; or one version in the format of another tool.
 
-    ``target`` is a new file, whose name ends with ``.tar.gz``, ``.tar`` or ``.tar.zst``, or what bytes can be
-    written to. The same versions make the same bytes. Nothing is locked; every byte is checked on the way. Raises
-    :class:`Conflict` when the file is there and ``replace`` is not set, :class:`Damaged` for what is not as stored.
+    Nothing is locked, and every byte is checked on the way. ``target`` appears when it is whole. The same versions make
+    the same bundle.
+
+    Args:
+        refs: References of versions, or names of models, which are exported with their histories; None for all of the
+            registry.
+        target: A new file whose name ends with ``.tar.gz``, ``.tar`` or ``.tar.zst``, or what bytes can be written to;
+            for another tool, a new file or folder.
+        format: ``bundle``, ``mlflow``, ``hf``, ``bentoml`` or ``cyclonedx``.
+        flavor: What the files are, for MLflow, where that is not known.
+        replace: Replace an earlier export.
+
+    Raises:
+        Conflict: ``target`` exists, and ``replace`` is not set or it is no earlier export.
+        Damaged: A file is not as it was stored.
+        InvalidInput: The format is unknown.
     """
-    from ..interop.bundle import bundle_writer
+    if format == BUNDLE:
+        return _export_bundle(context, refs, target, replace=replace, progress=progress)
+    chosen = [] if refs is None else as_list(refs, "refs")
+    if len(chosen) != 1 or not isinstance(target, (str, os.PathLike)):
+        raise InvalidInput(f"{format} holds one version", "name one version, and OUT")
+    return _export_version(context, chosen[0], format, target, flavor=flavor, replace=replace)
 
+
+def _export_bundle(
+    context: RegistryContext,
+    refs: OneOrMore[str | Reference] | None,
+    target: str | os.PathLike[str] | BinaryWriter,
+    *,
+    replace: bool,
+    progress: Progress,
+) -> ExportResult:
     place = _resolve_target_path(context, target) if isinstance(target, (str, os.PathLike)) else target
     if isinstance(place, Path):
         bundle_writer.get_suffix(place.name)
@@ -142,21 +183,15 @@ def export_bundle(
     return ExportResult(str(place) if isinstance(place, Path) else "-", names, contents.size)
 
 
-def export_version(
+def _export_version(
     context: RegistryContext,
     ref: str | Reference,
     kind: str,
     target: str | os.PathLike[str],
     *,
-    flavor: str | None = None,
-    replace: bool = False,
+    flavor: str | None,
+    replace: bool,
 ) -> ExportResult:
-    """Write a version for another tool, in the format ``kind``, to a new file or folder; it appears when it is whole.
-
-    Every byte is checked first. ``flavor`` says for MLflow what the files are, when that is not known. Raises
-    :class:`Conflict` when ``target`` is there and ``replace`` is not set, and
-    :class:`InvalidInput` for an unknown format.
-    """
     place = _resolve_target_path(context, target)
     write = tools.get_writer(kind, flavor)
     record = get_version(context, ref)
@@ -178,11 +213,15 @@ def write_card(
     *,
     replace: bool = False,
 ) -> Card:
-    """The model card of a version, in Markdown with the front matter of Hugging Face, and what it lacks.
+    """Return the model card of a version, in Markdown with the front matter of Hugging Face, and what it lacks.
 
-    With ``target`` it is written to that file; with ``replace`` in place of a card of this registry, including edits
-    made by hand. Raises :class:`Conflict` when something else is there, or ``replace`` is not set,
-    :class:`InvalidInput` for a ``model.yaml`` that says something else than texts.
+    Args:
+        target: The file to write it to.
+        replace: Replace a card of this registry, including edits made by hand.
+
+    Raises:
+        Conflict: ``target`` exists, and ``replace`` is not set or it is no earlier card.
+        InvalidInput: A field of ``model.yaml`` is not a text.
     """
     place = None if target is None else _resolve_target_path(context, target)
     version = get_version(context, ref)
@@ -205,7 +244,7 @@ def _find_replaceable_folder(
     kind: str | None = None,
     flavor: str | None = None,
 ) -> Existing | None:
-    """What is at ``target``, if it is a folder that the program made; None for nothing. See :mod:`.ownership`."""
+    """Return the folder at ``target`` if this program made it, None for nothing; see :mod:`.ownership`."""
 
     def layouts(copy: Copy) -> Iterator[Expected]:
         return _iter_layouts(context, copy, model, kind, flavor)
@@ -214,26 +253,19 @@ def _find_replaceable_folder(
 
 
 def save_plan(context: RegistryContext, text: str, target: str | os.PathLike[str]) -> None:
-    """Write what ``--plan`` asks for to a new file, or in place of an earlier plan.
-
-    Raises:
-        Conflict: Something else is there.
-        InvalidInput: It is inside a registry.
-    """
+    """Write the file of ``--plan``, or replace an earlier plan. Raises :class:`Conflict` and :class:`InvalidInput`."""
     write_file(context, _resolve_target_path(context, target), text, is_plan, replace=True)
 
 
 def _select_parts(
     context: RegistryContext, refs: OneOrMore[str | Reference] | None
 ) -> tuple[str, list[BundleSelection]]:
-    """The kind of the bundle, and what goes into it: a bare name is the whole model, None the whole registry."""
-    from ..interop.bundle.bundle_writer import BundleSelection
-
+    """Return the kind of a bundle and its parts: a bare name is the whole model, None the whole registry."""
     if refs is None:
         if lost := next(verify.lost_models(context.layout), None):
             raise Damaged(f"{lost} has versions but no model.yaml", "run 'registry verify' for details")
         return "registry", [
-            BundleSelection.all_of(snapshot.take_snapshot(context.layout.model(name)))
+            BundleSelection.all_of(model_export.read_model_export(context.layout.model(name)))
             for name in list_model_names(context)
         ]
     chosen = [Reference.coerce(ref) for ref in as_list(refs, "refs")]
@@ -243,7 +275,7 @@ def _select_parts(
             "a bundle holds whole models, or versions", f"say {min(bare)}@latest for one of its versions"
         )
     names = sorted({each.model for each in chosen})
-    pictures = {name: snapshot.take_snapshot(context.layout.model(name)) for name in names}
+    pictures = {name: model_export.read_model_export(context.layout.model(name)) for name in names}
     if bare:
         return "models", [BundleSelection.all_of(pictures[name]) for name in names]
     numbers: dict[str, set[int]] = {name: set() for name in names}
@@ -255,9 +287,7 @@ def _select_parts(
 
 def gather_card(context: RegistryContext, version: VersionRecord, paths: Iterable[str]) -> CardInput:
     """All that is known of a version for a card. ``paths`` are those of its files."""
-    from .approvals import list_approvals
-
-    level = settings.load_model_document(context.layout, version.model)
+    level = settings.load_model_document(context.layout, settings.SettingsScope.for_model(version.model))
     return CardInput(
         version,
         get_model(context, version.model),
@@ -269,7 +299,7 @@ def gather_card(context: RegistryContext, version: VersionRecord, paths: Iterabl
 
 
 def _iter_bases(context: RegistryContext, version: VersionRecord) -> Iterator[str]:
-    """The models of Hugging Face among the parents, by their names there. What is not here is not known to be one."""
+    """Iterate over the Hugging Face models among the parents, as far as they are in this registry."""
     for parent in iter_parent_names(version.lineage):
         try:
             imported = get_version(context, Reference.parse(parent)).lineage.get("imported")
@@ -294,12 +324,10 @@ _DOCUMENT = 8 << 20
 def _iter_layouts(
     context: RegistryContext, copy: Copy, first: str, kind: str | None, flavor: str | None
 ) -> Iterator[Expected]:
-    """What each export would be of which a folder seems to be a copy: in the format ``kind``, and in those that it has
-    the document of.
+    """Iterate over the exports of which a folder may be a copy: in the format ``kind``, or those whose document it has.
 
-    What stands in its documents may have changed since. So each is made as it would be now, and with the stages and
-    aliases that the version had when the newest of them was written; a document in YAML that differs only in what
-    people can change (``CHANGING``) counts as well, as long as it is just as this program writes it.
+    Documents change with what people write. So each is made as of now, and as of the time of the newest file of the copy; a
+    YAML document that differs only in what can change (``CHANGING``) counts too, if it is formatted as this program does.
     """
     kinds = dict.fromkeys([kind] if kind else [])
     kinds |= dict.fromkeys(kind for kind, document in DOCUMENTS.items() if document in copy.files)
@@ -325,8 +353,6 @@ def _iter_candidates(context: RegistryContext, copy: Copy, first: str) -> Iterat
 
 def _list_flavors(copy: Copy, flavor: str | None) -> list[str | None]:
     """The flavors of MLflow with which the folder may have been made."""
-    from ..interop.mlflow.mlflow_export import FLAVORS
-
     named: object = None
     with contextlib.suppress(RegistryError, ValueError):
         text = copy.read(DOCUMENTS["mlflow"], _DOCUMENT)
@@ -365,7 +391,7 @@ def _match_earlier_document(copy: Copy, kind: str, folder: Path) -> Expected:
 
 
 def _strip_changing(document: dict[str, Any], kind: str) -> dict[str, Any]:
-    """A document without what may change."""
+    """Remove from a document what may change."""
     for path in CHANGING[kind]:
         *parts, last = path.split()
         part: Any = document

@@ -30,10 +30,17 @@ def find_files(
     progress: Progress = SILENT,
     on_damage: OnDamage = raise_error,
 ) -> Iterator[FileMatch]:
-    """Every version that holds the content of these files, or of the files in these folders.
+    """Find the versions that hold the content of these files, or of the files in these folders.
 
-    A file that no version holds comes with ``version`` None. ``progress`` is told of the bytes that are read.
-    Raises :class:`NotFound` for a path that isn't there, :class:`InvalidInput` for what is no file or folder.
+    Args:
+        progress: Called with the number of bytes that were read.
+        on_damage: Called with the error of each document that can't be read.
+
+    Returns:
+        Matches; a file that no version holds comes with ``version`` None.
+
+    Raises:
+        InvalidInput: A path is not a file or a folder.
     """
     asked: dict[str, str] = {}
     for path in as_list(paths, "paths"):
@@ -77,7 +84,7 @@ class FileMatch(NamedTuple):
 def _iter_versions(
     context: RegistryContext, found: Iterable[tuple[str, str]], on_damage: OnDamage
 ) -> Iterator[tuple[VersionRecord, str]]:
-    """The versions that were found, but for those that somebody deletes meanwhile."""
+    """Iterate over the versions found, without those that were deleted meanwhile."""
     for ref, path in found:
         try:
             yield get_version(context, ref), path

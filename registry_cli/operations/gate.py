@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .. import operations
 from ..core.names import Reference
 from ..core.records import VersionRecord
 from ..core.results import Approval
@@ -18,17 +18,16 @@ from ..rules import stages as rules
 from ..rules.approvals import NOBODY
 from ..rules.metric_directions import LISTED
 from ..rules.policy import evaluation
-from ..rules.policy.command_checks import NOT_TRUSTED, CommandCheck, format_time_limit
+from ..rules.policy.command_checks import NOT_TRUSTED, CommandCheck, CommandSet, format_time_limit, iter_commands
 from ..rules.policy.evaluation import Evaluation, PolicyLine
 from ..rules.policy.policy import DIRECTIONS, FAILED, PASSED, Policies, PolicyInput, RuleOutcome, StagePolicy
 from ..rules.policy.policy_rules import PEOPLE
-from ..store import history, journal
+from ..store import fetch, history, journal
 from ..store.layout import Layout
-from ..store.reader import ModelReader, ModelState
+from ..store.reader import ModelSnapshot
 from ..store.writer import Writer
 from . import settings
 from .context import resolve_version
-from .read import check_version
 from .settings import LoadedPolicies, SettingsScope, is_inside, load_policies
 
 if TYPE_CHECKING:
@@ -40,103 +39,99 @@ if TYPE_CHECKING:
 
 
 def evaluate_policy(
-    layout: Layout,
-    model: ModelReader,
-    state: ModelState,
+    context: RegistryContext,
+    snapshot: ModelSnapshot,
     number: int,
     stage: str,
-    now: Callable[[], datetime],
-    read: LoadedPolicies | None = None,
-    checks: Mapping[CommandCheck, RuleOutcome] | None = None,
+    loaded: LoadedPolicies,
+    checks: Mapping[CommandCheck, RuleOutcome],
 ) -> Evaluation:
-    """The policy of ``stage`` evaluated on a version. Only what its rules need is read, the clock too.
+    """Evaluate the policy of ``stage`` on a version. Only what its rules need is read, the clock too.
 
-    ``read`` are the policies, if they were read just before, ``checks`` what commands found that were run before.
+    ``checks`` are the outcomes of its commands, which were run before.
     """
-    read = read or load_policies(layout, SettingsScope.for_model(model.name))
-    rules.check_stage(stage, read.stages)  # one that was renamed meanwhile has no policy, and is no open door
-    wanted, annotation = read.policies.get(stage, StagePolicy()), model.annotation(number, state)
-    if not (wanted.rules or annotation.get("approvals")):
-        return Evaluation(f"{model.name}@{number}", stage, ())
-    needs = {rule.needs for rule in wanted.rules}
-    version = model.version(number, state)
+    rules.check_stage(stage, loaded.stages)  # one that was renamed meanwhile has no policy, and is no open door
+    policy = loaded.policies.get(stage, StagePolicy())
+    has_approvals = bool(snapshot.annotation(number).get("approvals"))
+    if not (policy.rules or has_approvals):
+        return Evaluation(f"{snapshot.name}@{number}", stage, ())
+    needs = {rule.needs for rule in policy.rules}
+    version = snapshot.version(number)
     people = NOBODY
-    if PEOPLE in needs or annotation.get("approvals"):
-        from .approvals import read_people
-
-        people = read_people(layout, model, version, annotation)
-    current = state.table.stages.get(stage)
+    if PEOPLE in needs or has_approvals:
+        people = operations.approvals.read_people(context.layout, snapshot, number)
+    current = snapshot.table.stages.get(stage)
     facts = PolicyInput(
         stage,
         version,
-        files=[entry.path for entry in model.manifest(version)] if "files" in needs else (),
-        current=model.version(current, state) if current and needs & {"current", DIRECTIONS} else None,
-        holdings=history.holdings(model.paths, number) if "history" in needs else (),
-        model=read.model,
-        now=now(),
+        files=[entry.path for entry in snapshot.model.manifest(version)] if "files" in needs else (),
+        current=snapshot.version(current) if current and needs & {"current", DIRECTIONS} else None,
+        holdings=rules.list_intervals((entry.event for entry in history.read_entries(snapshot, history.STAGE)), number)
+        if "history" in needs
+        else (),
+        model=loaded.model,
+        now=context.clock(),
         people=people,
-        checks=checks or {},
-        directions=settings.load_directions(layout, SettingsScope.for_model(model.name))
+        checks=checks,
+        directions=settings.load_directions(context.layout, SettingsScope.for_model(snapshot.name, snapshot))
         if DIRECTIONS in needs
         else LISTED,
     )
-    return evaluation.evaluate(wanted, facts)
+    return evaluation.evaluate(policy, facts)
 
 
 class CheckResults(NamedTuple):
-    """What the checks found of version ``number``, whose files have this ``digest``, before the lock was taken."""
+    """The outcomes of checks on version ``number``, run before the lock was taken."""
 
+    snapshot: ModelSnapshot
     number: int
-    digest: str
     found: Mapping[CommandCheck, RuleOutcome]
 
 
 def notify_refused(context: RegistryContext, name: str, error: Refused, reason: str) -> None:
-    """A gate that stayed shut is told as an event, too; no history has it, since nothing has changed."""
-    from .transaction import make_event, notify
-
+    """Report a promotion that the policy refused as an event; the history does not contain it."""
     evaluation = getattr(error, "evaluation", None)
     if evaluation is not None:
         number = Reference.parse(evaluation.ref).or_latest().number
         failed = list(evaluation.failed)
-        notify(
+        operations.transaction.notify(
             context,
             name,
-            make_event(context, "gate-refused", number, None, stage=evaluation.stage, failed=failed, reason=reason),
+            operations.transaction.make_event(
+                context, "gate-refused", number, None, stage=evaluation.stage, failed=failed, reason=reason
+            ),
         )
 
 
 def prepare_promotion(
     context: RegistryContext, reference: Reference, stage: str, force: bool, whole: bool
 ) -> CheckResults:
-    """All that is slow, before the lock: the artifact is compared, then the checks of the stage are run on it.
+    """Do the slow part of a promotion before the lock: compare the files, run the checks of the stage.
 
-    Neither is done for what the policy refuses anyway; what counts is the look under the lock.
+    Neither is done for what the policy refuses anyway. The policy is evaluated again under the lock.
     """
-    model, state, number = resolve_version(context, reference)
-    rules.check_in_use(state.table, model.name, number)
-    _complete_approval(context, model, state)
-    read = load_policies(context.layout, SettingsScope.for_model(model.name))
-    passed = dict.fromkeys(list_checks(read.policies, stage), NOT_YET)
-    early = evaluate_policy(context.layout, model, state, number, stage, context.clock, read, passed)
+    snapshot, number = resolve_version(context, reference)
+    rules.check_in_use(snapshot.table, snapshot.name, number)
+    _complete_approval(context, snapshot)
+    loaded = load_policies(context.layout, SettingsScope.for_model(snapshot.name, snapshot))
+    passed = dict.fromkeys(list_checks(loaded.policies, stage), NOT_YET)
+    early = evaluate_policy(context, snapshot, number, stage, loaded, passed)
     evaluation.check_passed(early, force=force)
-    check_artifact(context, Reference.parse(f"{model.name}@{number}"), whole)
-    found, trusted = run_stage_checks(context, model, state, number, stage, read)
+    check_artifact(snapshot, number, whole)
+    found, trusted = run_stage_checks(context, snapshot, number, stage, loaded)
     if not trusted and not (force and early.forcible):
-        raise _untrusted_error(stage, model.name)
-    return CheckResults(number, model.version(number, state).digest if found else "", found)
+        raise _untrusted_error(stage, snapshot.name)
+    return CheckResults(snapshot, number, found)
 
 
-def _complete_approval(context: RegistryContext, model: ModelReader, state: ModelState) -> None:
+def _complete_approval(context: RegistryContext, snapshot: ModelSnapshot) -> None:
     """Recover a model whose last writer died between an approval and its line of the history: only then it counts."""
-    from .transaction import open_writer
-
-    changed = state.table.changed
+    changed = snapshot.table.changed
     if changed is None or changed.action not in approvals.ACTIONS:
         return
-    last = journal.last_entry(model.paths.history)
-    if last is None or last.revision < state.table.revision:
-        with open_writer(context, model.name):
+    last = journal.last_entry(snapshot.paths.history)
+    if last is None or last.revision < snapshot.table.revision:
+        with operations.transaction.open_writer(context, snapshot.name):
             pass  # opening it for writing recovers it
 
 
@@ -150,28 +145,28 @@ def ensure_checks_trusted(context: RegistryContext, name: str, stage: str) -> No
 def ensure_allowed(
     context: RegistryContext, writer: Writer, ran: CheckResults, stage: str, force: bool
 ) -> dict[str, Any]:
-    """Raise :class:`Refused` unless the policy lets the version in; what the event says of rules passed over.
+    """Raise :class:`Refused` unless the policy allows the version; return what the event records of overridden rules.
 
-    What the checks found counts for the files and the commands that they were run with, and no others.
+    Outcomes of checks count only for the files and commands that they were run with.
     """
-    model, state = ModelReader(writer.paths), ModelState(writer.table)
-    read = load_policies(context.layout, SettingsScope.for_model(model.name))
-    wanted = list_checks(read.policies, stage)
-    if not ran.found.keys() >= set(wanted):
+    snapshot = ran.snapshot.under_lock(writer.table, writer.last)
+    loaded = load_policies(context.layout, SettingsScope.for_model(snapshot.name, snapshot))
+    checks = list_checks(loaded.policies, stage)
+    if not ran.found.keys() >= set(checks):
         raise Conflict(f"the checks of {stage} were changed while they ran", "look again, then promote")
-    if wanted and model.version(ran.number, state).digest != ran.digest:
-        raise Conflict(f"{model.name}@{ran.number} is not what was checked any more", "look again, then promote")
-    result = evaluate_policy(context.layout, model, state, ran.number, stage, context.clock, read, ran.found)
+    if checks and snapshot.model.sealed(ran.number).digest != ran.snapshot.sealed(ran.number).digest:
+        raise Conflict(f"{snapshot.name}@{ran.number} is not what was checked any more", "look again, then promote")
+    result = evaluate_policy(context, snapshot, ran.number, stage, loaded, ran.found)
     evaluation.check_passed(result, force=force)
     return {} if result.passed else {"forced": True, "failed": list(result.failed)}
 
 
-def check_artifact(context: RegistryContext, reference: Reference, verify: bool) -> int:
+def check_artifact(snapshot: ModelSnapshot, number: int, verify: bool) -> None:
+    """Compare the files of a version with its manifest: their digests with ``verify``, else only count and size."""
     if verify:
-        return check_version(context, reference).number
-    model, state, number = resolve_version(context, reference)
-    model.check_size(model.version(number, state))
-    return number
+        fetch.check(snapshot.model, snapshot.version(number))
+    else:
+        snapshot.model.check_size(snapshot.version(number))
 
 
 #: What a check that is still to be run counts for, where only the other rules are looked at.
@@ -181,7 +176,7 @@ _LINE = 120
 
 
 def _untrusted_error(stage: str, name: str) -> Refused:
-    """What to raise when commands would have to be run that nobody has looked at."""
+    """Return the error for commands that the user has not trusted."""
     return Refused(
         f"the policy of {stage} has commands in it that you have not trusted, or that have changed since",
         f"registry trust {name} shows them, and lets them run".replace("  ", " "),
@@ -191,7 +186,7 @@ def _untrusted_error(stage: str, name: str) -> Refused:
 def _run_checks(
     wanted: list[CommandCheck], version: VersionRecord, folder: Path, stage: str, layout: Layout
 ) -> dict[CommandCheck, RuleOutcome]:
-    """Run each check on the files of a version in ``folder``; what each of them found."""
+    """Run each check on the files of a version in ``folder``."""
     values = {"path": str(folder), "ref": version.ref, "stage": stage}
     variables = {
         "REGISTRY_REF": version.ref,
@@ -210,8 +205,7 @@ def _run_check(check: CommandCheck, arguments: list[str], variables: Mapping[str
     import shutil
     import tempfile
 
-    from ..core import subprocesses
-    from ..core.redaction import redact_text
+    from ..core import redaction, subprocesses
 
     program = shutil.which(arguments[0])
     if program and is_inside(program, root):
@@ -225,7 +219,7 @@ def _run_check(check: CommandCheck, arguments: list[str], variables: Mapping[str
         return RuleOutcome(FAILED, f"can't be run: {words}")
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    printed = redact_text((done.output + done.errors).decode("utf-8", "replace"))
+    printed = redaction.redact_text((done.output + done.errors).decode("utf-8", "replace"))
     output = f"{printed}\n… (cut)" if done.cut else printed
     if done.code is None:
         return RuleOutcome(FAILED, f"took longer than {format_time_limit(check.seconds)}", output)
@@ -238,9 +232,9 @@ def _run_check(check: CommandCheck, arguments: list[str], variables: Mapping[str
 
 
 class Review(NamedTuple):
-    """What a reviewer looks at: the version, what the gate says, what holds the stage and what differs from it.
+    """What a reviewer needs: the version, the evaluation of the policy, the version in the stage, and the differences.
 
-    ``current`` and ``diff`` are None when the stage is empty, or the version holds it already.
+    ``current`` and ``diff`` are None when the stage is empty, or holds this version.
     """
 
     version: VersionRecord
@@ -251,31 +245,38 @@ class Review(NamedTuple):
 
 
 def evaluate_gate(context: RegistryContext, ref: str | Reference, stage: str) -> Evaluation:
-    """Evaluate the policy of ``stage`` on a version, as :meth:`~Moving.promote` does. Nothing is moved.
+    """Evaluate the policy of a stage on a version, as :meth:`promote` does; nothing is moved.
 
-    Its checks are run, if they are trusted; those that are not don't pass. Raises :class:`InvalidInput` for a policy
-    that can't be read, and for an unknown stage, :class:`NotFound`, :class:`Conflict` for an archived version.
+    Its commands are run if they are trusted, and fail if they are not.
+
+    Raises:
+        InvalidInput: The policy can't be read, or the stage is unknown.
+        Conflict: The version is archived.
     """
+    return _evaluate_now(context, ref, stage)[-1]
+
+
+def _evaluate_now(context: RegistryContext, ref: str | Reference, stage: str) -> tuple[ModelSnapshot, int, Evaluation]:
     rules.check_stage(stage, context.stages)
-    model, state, number = resolve_version(context, ref)
-    rules.check_in_use(state.table, model.name, number)
-    read = load_policies(context.layout, SettingsScope.for_model(model.name))
-    found, _ = run_stage_checks(context, model, state, number, stage, read)
-    return evaluate_policy(context.layout, model, state, number, stage, context.clock, read, found)
+    snapshot, number = resolve_version(context, ref)
+    rules.check_in_use(snapshot.table, snapshot.name, number)
+    loaded = load_policies(context.layout, SettingsScope.for_model(snapshot.name, snapshot))
+    found, _ = run_stage_checks(context, snapshot, number, stage, loaded)
+    return snapshot, number, evaluate_policy(context, snapshot, number, stage, loaded, found)
 
 
 def run_stage_checks(
-    context: RegistryContext, model: ModelReader, state: ModelState, number: int, stage: str, read: LoadedPolicies
+    context: RegistryContext, snapshot: ModelSnapshot, number: int, stage: str, loaded: LoadedPolicies
 ) -> tuple[dict[CommandCheck, RuleOutcome], bool]:
-    """What the checks of a stage find of a version, and whether they were run: only if they are trusted."""
-    wanted = list_checks(read.policies, stage)
-    if not wanted:
+    """Run the checks of a stage on a version if they are trusted; return the outcomes, and whether they were run."""
+    checks = list_checks(loaded.policies, stage)
+    if not checks:
         return {}, True
-    version = model.version(number, state)
-    model.check_size(version)
-    if not _is_trusted(context, model.name, read.policies):
-        return dict.fromkeys(wanted, NOT_TRUSTED), False
-    return _run_checks(wanted, version, model.paths.files(number), stage, context.layout), True
+    version = snapshot.version(number)
+    snapshot.model.check_size(version)
+    if not _is_trusted(context, snapshot.name, loaded.policies):
+        return dict.fromkeys(checks, NOT_TRUSTED), False
+    return _run_checks(checks, version, snapshot.paths.files(number), stage, context.layout), True
 
 
 def _is_trusted(context: RegistryContext, name: str, policies: Policies) -> bool:
@@ -285,35 +286,17 @@ def _is_trusted(context: RegistryContext, name: str, policies: Policies) -> bool
 
 
 def get_review(context: RegistryContext, ref: str | Reference, stage: str) -> Review:
-    """All that somebody looks at who is to say whether a version may enter ``stage``."""
-    from .approvals import describe_approvals
-    from .compare import diff
-
-    evaluation = evaluate_gate(context, ref, stage)
-    model, state, number = resolve_version(context, evaluation.ref)
-    at = state.table.stages.get(stage)
-    current = model.version(at, state) if at not in (None, number) else None
+    """Return what a reviewer needs to decide whether a version may enter a stage."""
+    snapshot, number, evaluation = _evaluate_now(context, ref, stage)
+    at = snapshot.table.stages.get(stage)
+    current = snapshot.version(at) if at not in (None, number) else None
     return Review(
-        model.version(number, state),
+        snapshot.version(number),
         evaluation,
         current,
-        diff(context, current.ref, evaluation.ref) if current else None,
-        describe_approvals(context.layout, model, state, number, context.clock),
+        operations.compare.diff(context, current.ref, evaluation.ref) if current else None,
+        operations.approvals.describe_approvals(context, snapshot, number),
     )
-
-
-def _iter_lines(layout: Layout, scope: SettingsScope) -> Iterator[PolicyLine]:
-    """What is in force, a line each, with where it stands: policies, retention, and what a group says of itself."""
-    yield from evaluation.list_policy_lines(load_policies(layout, scope).policies)
-
-    for name, value, source, path in settings.RetentionPolicies(layout).for_scope(scope).lines():
-        yield PolicyLine("", name, value, source.file, source.line(path))
-    for name, value, source, path in settings.load_directions(layout, scope).lines():
-        yield PolicyLine("", name, value, source.file, source.line(path))
-    if scope.group and not scope.model and (group := settings.load_group_document(layout, scope.group)):
-        for key in ("owner", "description"):
-            if text := group.document.get(key):
-                yield PolicyLine("", key, text, group.source.file, group.source.line((key,)))
 
 
 def list_checks(policies: Policies, stage: str) -> list[CommandCheck]:
@@ -324,24 +307,33 @@ def list_checks(policies: Policies, stage: str) -> list[CommandCheck]:
 
 def collect_commands(layout: Layout, registry_id: str, name: str, policies: Policies) -> CommandSet:
     """The commands of ``policies``; ``name`` is the model or group that they are of, empty for the registry."""
-    from ..rules.policy.command_checks import CommandSet, iter_commands
-
     return CommandSet(os.path.realpath(layout.root), registry_id, name, tuple(iter_commands(policies)))
 
 
 def list_commands(context: RegistryContext, name: str | None = None) -> CommandSet:
-    """The commands of the policies of the registry, or of those that are in force for a model or a group.
-
-    Raises :class:`InvalidInput` for a policy that can't be read, :class:`NotFound`.
-    """
+    """Return the commands in the policies of the registry, or of a model or a group with what is around it."""
     policies = load_policies(context.layout, SettingsScope.from_name(context.layout, name)).policies
     return collect_commands(context.layout, context.settings.id, name or "", policies)
 
 
 def list_policy(context: RegistryContext, name: str | None = None) -> tuple[PolicyLine, ...]:
-    """What is in force, line by line: policies of stages, and retention. Of the registry, or of a model or a group
-    with what its own documents add.
+    """Return the settings that apply to the registry, a model or a group: policies, retention, directions of metrics.
 
-    Raises :class:`InvalidInput` for what can't be read, :class:`NotFound`.
+    Returns:
+        One line per rule, with the file and the line where it is written.
+
+    Raises:
+        InvalidInput: A document is not valid; with the line of the mistake.
     """
-    return tuple(_iter_lines(context.layout, SettingsScope.from_name(context.layout, name)))
+    layout, scope = context.layout, SettingsScope.from_name(context.layout, name)
+    lines = list(evaluation.list_policy_lines(load_policies(layout, scope).policies))
+    found = (
+        *settings.RetentionPolicies(layout).for_scope(scope).lines(),
+        *settings.load_directions(layout, scope).lines(),
+    )
+    lines += [PolicyLine("", key, value, source.file, source.line(path)) for key, value, source, path in found]
+    if scope.group and not scope.model and (group := settings.load_group_document(layout, scope.group)):
+        for key in ("owner", "description"):
+            if text := group.document.get(key):
+                lines.append(PolicyLine("", key, text, group.source.file, group.source.line((key,))))
+    return tuple(lines)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from .. import operations
 from ..core.records import Checkpoint, JournalEntry, ModelHistoryEntry
 from ..core.times import resolve_time
 from ..core.values import OneOrMore, as_list
@@ -17,7 +19,7 @@ from ..rules import stages as rules
 from ..store import history, journal
 from ..store.history import JournalTail
 from ..store.model_names import iter_model_names
-from .context import open_model
+from .context import open_model, open_snapshot
 from .search import list_model_names, raise_error
 
 if TYPE_CHECKING:
@@ -25,13 +27,6 @@ if TYPE_CHECKING:
     from ..rules.rollback import StageHolder
     from .context import RegistryContext
     from .search import OnDamage
-
-
-def sleep_one_second() -> None:
-    """What :meth:`LookingBack.follow` does between two looks."""
-    import time
-
-    time.sleep(1)
 
 
 def list_history(
@@ -43,10 +38,16 @@ def list_history(
     until: str | datetime | None = None,
     actions: OneOrMore[str] = (),
 ) -> list[JournalEntry]:
-    """The history of a model, the newest entry first, at most ``limit`` of them.
+    """Return the history of a model, the newest entry first.
 
-    Only what happened at ``since`` or later, and before ``until``; only these ``actions``, as :class:`Event` has
-    them. Raises :class:`InvalidInput` for an action that there is not.
+    Args:
+        limit: At most so many entries.
+        since: Only what happened at this time or later.
+        until: Only what happened before this time.
+        actions: Only events with these actions, as :class:`Event` has them.
+
+    Raises:
+        InvalidInput: There is no such action.
     """
     wanted = _parse_filter(since, until, actions)
     return list(islice(history.newest_first(open_model(context, name).paths, wanted), limit))
@@ -61,10 +62,7 @@ def iter_histories(
     actions: OneOrMore[str] = (),
     on_damage: OnDamage = raise_error,
 ) -> Iterator[ModelHistoryEntry]:
-    """The histories of all models as one, the newest entry first; see :meth:`history`.
-
-    ``on_damage`` is told of each model whose history can't be read; the rest is told.
-    """
+    """Iterate over the histories of all models as one, the newest entry first; see :meth:`history`."""
     wanted = _parse_filter(since, until, actions)
     heads: dict[str, JournalTail] = {}
     for name in iter_model_names(context.layout):
@@ -80,12 +78,13 @@ def follow_history(
     limit: int | None = 10,
     since: str | datetime | None = None,
     actions: OneOrMore[str] = (),
-    pause: Callable[[], object] = sleep_one_second,
+    pause: Callable[[], object] = lambda: time.sleep(1),
     on_damage: OnDamage = raise_error,
 ) -> Iterator[ModelHistoryEntry]:
-    """The newest ``limit`` entries of a model, or of all, the oldest first; then each new one, without an end.
+    """Iterate over the newest ``limit`` entries of a model or of all, the oldest first; then over each new one, without end.
 
-    Between two looks ``pause`` is called. A look costs one system call a model while nothing happens.
+    Args:
+        pause: Called between two looks; sleeps one second by default. A look is one system call per model.
     """
     wanted = _parse_filter(since, None, actions)
     heads: dict[str, JournalTail] = {}
@@ -108,12 +107,10 @@ def _list_followed(context: RegistryContext, name: str | None) -> list[str]:
 
 
 def list_checkpoints(context: RegistryContext, models: OneOrMore[str] | None = None) -> list[Checkpoint]:
-    """The last line of the history of each model (all by default), to be kept elsewhere: see :meth:`verify`.
+    """Return the last line of each model's history (all by default), to be kept elsewhere; see :meth:`verify`.
 
-    Only what is in the journal counts: a change whose line a crash held back is not in it before the next change.
+    Only the journal counts: a change whose line a crash held back is in it after the next change.
     """
-    from ..rules import event_history
-
     found = []
     for name in list_model_names(context) if models is None else as_list(models, "models"):
         last = journal.last_entry(open_model(context, name).paths.history)
@@ -122,24 +119,22 @@ def list_checkpoints(context: RegistryContext, models: OneOrMore[str] | None = N
 
 
 def list_holders(context: RegistryContext, name: str, stage: str) -> tuple[StageHolder, ...]:
-    """What holds ``stage``, what held it before, the nearest first, and what it was rolled back from.
+    """Return what holds a stage, what held it before, the nearest first, and what it was rolled back from.
 
-    Each is a version that ``rollback(to=…)`` can go to, unless it is archived, deleted or rejected.
+    Each is a version that :meth:`rollback` can go to, unless it is archived, deleted or rejected.
     """
-    from .approvals import read_chain
-
-    rules.check_stage(stage, context.stages)
     from ..rules import rollback
 
-    model = open_model(context, name)
-    state = model.state()
-    return rollback.list_holders(state.table, name, stage, read_chain(model, state, stage))
+    rules.check_stage(stage, context.stages)
+    snapshot = open_snapshot(context, name)
+    return rollback.list_holders(snapshot.table, name, stage, operations.approvals.read_chain(snapshot, stage))
 
 
 def list_earlier_holders(context: RegistryContext, name: str, stage: str) -> tuple[int, ...]:
-    """The versions that rollbacks of ``stage`` go to one after another, the nearest first; :meth:`holders` has all."""
+    """Return the versions that rollbacks of a stage go to one after another, the nearest first."""
     rules.check_stage(stage, context.stages)
-    return history.stage_timelines(open_model(context, name).paths, (stage,))[stage].earlier
+    entries = history.read_entries(open_snapshot(context, name), history.STAGE)
+    return history.stage_timelines(entries, (stage,))[stage].earlier
 
 
 def _parse_filter(since: str | datetime | None, until: str | datetime | None, actions: OneOrMore[str]) -> EventFilter:
@@ -148,7 +143,7 @@ def _parse_filter(since: str | datetime | None, until: str | datetime | None, ac
 
 @contextlib.contextmanager
 def _reporting_damage(on_damage: OnDamage) -> Iterator[None]:
-    """The history of one model that can't be read is told of, and the others go on."""
+    """Report the history of a model that can't be read, and go on."""
     try:
         yield
     except RegistryError as error:
@@ -156,6 +151,6 @@ def _reporting_damage(on_damage: OnDamage) -> Iterator[None]:
 
 
 def _iter_newest(heads: Mapping[str, JournalTail], wanted: EventFilter) -> Iterator[ModelHistoryEntry]:
-    """What is wanted of the histories up to their heads, as one, the newest first."""
+    """Merge the histories up to these tails, the newest entry first."""
     newest = [(head.last.event.at, name) for name, head in heads.items() if head.last]
     return event_history.merge_histories(newest, lambda name: heads[name].history(wanted))

@@ -26,7 +26,7 @@ from ..store.reader import ModelReader
 from ..store.selection import FileSelection
 from ..store.source_files import SourceFile
 from .archive import archive
-from .pointers import promote, set_alias
+from .pointers import alias, promote
 
 if TYPE_CHECKING:
     from ..interop.imported_version import ImportedVersion
@@ -38,11 +38,7 @@ _LONGEST_ID = 128
 
 
 class ImportOptions(NamedTuple):
-    """How an import is to be made: under which ``name``, into models that are here already (``merge``), without what is
-    here already (``skip_existing``), with the ``stages`` and ``aliases`` of the origin. ``unsafe`` is why what the scan
-    refuses is let in, ``selection`` which files come in. With
-    ``reuse_name`` a new model may get a name that another one had before.
-    """
+    """The options of an import; see :func:`.imports.import_from`."""
 
     name: str | None = None
     merge: bool = False
@@ -62,7 +58,7 @@ class ImportOptions(NamedTuple):
             raise InvalidInput(f"{len(models):,} models can't all be called {self.name}: {some}", "leave out --as")
 
     def version_request_id(self, key: str) -> str:
-        """The request id of the version that ``key`` names: the same each time, so that nothing comes in twice."""
+        """Return the request id of the version with this key, always the same, so it is imported once."""
         if self.request_id is None:
             return f"import:{key if _PLAIN_KEY.match(key) else _digest(key)}"
         return names.request_id(f"{self.request_id}:{_digest(key)[:16]}")
@@ -75,10 +71,10 @@ class ImportOptions(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PlannedImport:
-    """One version on its way in. ``sources`` are its files, unless they come in a bundle; ``error`` says why it can't.
+    """A version to be imported. ``sources`` are its files, unless they come in a bundle; ``error`` says why it can't be.
 
-    ``record`` is what will be said of it, but its number; ``number`` is the one that it had. ``shown`` is a shorter name
-    for a person; ``report`` tells which files were left out.
+    ``record`` lacks its number; ``number`` is that of the origin. ``shown`` is a shorter name for ``key``; ``report`` names
+    the files that were left out.
     """
 
     key: str
@@ -98,7 +94,7 @@ class PlannedImport:
     def outcome(
         self, status: str, why: str = "", *, number: int | None = None, lost: tuple[str, ...] = (), code: int = 0
     ) -> ImportResult:
-        """What became of it."""
+        """Return its result."""
         ref = f"{self.model}@{number}" if number is not None else ""
         report = self.report
         return ImportResult(
@@ -108,10 +104,7 @@ class PlannedImport:
 
 
 def plan_import(incoming: ImportedVersion, choice: ImportOptions, author: str) -> PlannedImport:
-    """``incoming`` without secrets, and with whatever of it has no place here taken out and told.
-
-    Raises :class:`InvalidInput` for its names.
-    """
+    """Convert a version of another tool, without secrets; ``lost`` names what this registry can't store."""
     incoming = _redact(incoming)
     model = names.model_name(choice.name or incoming.model)
     key = values.line(incoming.key, "key")
@@ -149,7 +142,7 @@ def plan_import(incoming: ImportedVersion, choice: ImportOptions, author: str) -
 
 
 def _redact(incoming: ImportedVersion) -> ImportedVersion:
-    """What another tool knows without the secrets in it: command lines, addresses, tags, whatever else it kept in clear."""
+    """Redact the secrets in command lines, addresses, tags and whatever else the tool stored."""
     lineage = redact_value(incoming.lineage)
     given = incoming.lineage.get("imported")
     if isinstance(given, Mapping) and isinstance(key := given.get("key"), str):
@@ -170,7 +163,7 @@ def _digest(text: str) -> str:
 
 
 def _convert_lineage(incoming: ImportedVersion, lost: list[str]) -> dict[str, Any]:
-    """Where it came from, with what its tool knows of that; what could not be read again is left out."""
+    """Convert the lineage; what can't be stored is left out."""
     given = incoming.lineage.get("imported")
     pointers = {"stages": list(incoming.stages), "aliases": list(incoming.aliases), "archived": incoming.archived}
     imported = {
@@ -235,7 +228,7 @@ def _convert_time(text: str, lost: list[str]) -> str:
 
 
 class ForwardingProgress(Progress):
-    """Tells ``progress`` of bytes, but not what to expect: that was told of the whole before."""
+    """Forwards the bytes of one version, whose total was announced with that of the others."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -248,16 +241,9 @@ class ForwardingProgress(Progress):
 OnEach = Callable[[ImportResult], None]
 
 
-def ignore_outcome(_: ImportResult) -> None:
-    """Who is told of each version as it comes in, when nobody wants to be."""
-
-
 @contextlib.contextmanager
 def import_in_turn(found: list[ImportResult]) -> Iterator[None]:
-    """One after the other: after the first that came in, whatever stops the rest is :class:`Indeterminate`.
-
-    It is gone on with by repeating all of it, without any request id to be remembered.
-    """
+    """Collect results: after the first import, an error becomes :class:`Indeterminate`, with the hint to repeat all of it."""
     try:
         yield
     except BaseException as error:
@@ -275,7 +261,7 @@ def import_in_turn(found: list[ImportResult]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def after_import(ref: str) -> Iterator[None]:
-    """What is inside comes after the commit of ``ref``: whatever stops it says that this is here."""
+    """Make errors after the commit of ``ref`` say that it is in the registry."""
     try:
         yield
     except BaseException as error:
@@ -285,7 +271,7 @@ def after_import(ref: str) -> Iterator[None]:
 
 
 def repeat_import(context: RegistryContext, each: PlannedImport, number: int, choice: ImportOptions) -> ImportResult:
-    """What came in before: its pointers may not have, if that was interrupted."""
+    """Complete an earlier import: its pointers may not have been set."""
     if number in ModelReader(context.layout.model(each.model)).state().table.deleted:
         return each.outcome("skipped", f"it came in before as {each.model}@{number}, which was deleted")
     lost = () if choice.dry_run else set_pointers(context, each, number, choice)
@@ -303,10 +289,10 @@ def expect_number(context: RegistryContext, each: PlannedImport, highest: dict[s
 
 
 def set_pointers(context: RegistryContext, each: PlannedImport, number: int, choice: ImportOptions) -> tuple[str, ...]:
-    """Let the stages and aliases of the origin point to the version, where that was asked for; what did not come to be."""
+    """Set the stages and aliases of the origin as far as asked for; return those that were not set."""
     ref = f"{each.model}@{number}"
     promoted = partial(promote, context, ref, reason=f"as in {each.key}", verify=False)
-    aliased = partial(set_alias, context, ref)
+    aliased = partial(alias, context, ref)
     retired = partial(archive, context, [ref], reason=f"as in {each.key}")
     pointers: list[tuple[str, str, bool, Callable[..., object]]] = [
         *(("stage", name, choice.stages, partial(promoted, name)) for name in each.stages),

@@ -8,14 +8,17 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Union
+from typing import TYPE_CHECKING, Protocol, Union
 
 from ..core import values
 from ..core.lazy_dataclass import replace
 from ..core.progress import SILENT, Progress
 from ..core.results import ImportResult
 from ..errors import Conflict, Damaged, Indeterminate, InvalidInput, LockTimeout, NotFound, RegistryError
+from ..interop import tools
+from ..interop.bundle import bundle_reader
 from ..store import creation, reader
+from .bundle_importer import BundleImporter
 from .import_plan import (
     ForwardingProgress,
     ImportOptions,
@@ -23,7 +26,6 @@ from .import_plan import (
     PlannedImport,
     after_import,
     expect_number,
-    ignore_outcome,
     import_in_turn,
     plan_import,
     repeat_import,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class BinaryReader(Protocol):
-    """What gives a bundle's bytes: a binary file, a socket's file, a buffer."""
+    """The stream of a bundle: a binary file, the file of a socket, a buffer."""
 
     def read(self, most: int, /) -> bytes: ...
 
@@ -49,78 +51,87 @@ Source = Union[str, "os.PathLike[str]", BinaryReader]
 
 def import_from(
     context: RegistryContext,
-    /,
-    source: Source,
-    *,
-    only: str | None = None,
-    artifacts: str | os.PathLike[str] | None = None,
-    **options: Any,
-) -> list[ImportResult]:
-    """:meth:`import_versions` or :meth:`import_bundle`, of a source as the command line names it: ``mlflow:PATH`` and
-    the like, the path of a bundle, or a stream with one.
-
-    With ``only``, one model of another tool, by the name that it has there. ``artifacts`` is a folder besides in which
-    the files of MLflow's versions may lie. ``options`` are those of these two methods; ``exclude`` and ``include`` are
-    for other tools only.
-    """
-    if isinstance(source, str):
-        from ..interop import tools
-
-        scheme, place = tools.split_source(source)
-        if scheme:
-            return import_versions(context, tools.read(scheme, place, only, artifacts), **options)
-    if any([options.pop("exclude", ()), options.pop("include", ())]):
-        raise InvalidInput("--exclude and --include are for what other tools have", "a bundle is imported whole")
-    if only is not None or artifacts is not None:
-        raise InvalidInput("--only and --artifacts are for what other tools have", "leave them out for a bundle")
-    return import_bundle(context, source, **options)
-
-
-def import_bundle(
-    context: RegistryContext,
     source: Source,
     *,
     name: str | None = None,
+    only: str | None = None,
+    artifacts: str | os.PathLike[str] | None = None,
     merge: bool = False,
     skip_existing: bool = False,
     stages: bool = False,
     aliases: bool = False,
-    dry_run: bool = False,
-    request_id: str | None = None,
+    exclude: OneOrMore[str] = (),
+    include: OneOrMore[str] = (),
     unsafe: str = "",
     reuse_name: bool = False,
+    dry_run: bool = False,
+    request_id: str | None = None,
     progress: Progress = SILENT,
-    on_each: OnEach = ignore_outcome,
+    on_each: OnEach = lambda _: None,
 ) -> list[ImportResult]:
-    """Take in what a bundle holds; what became of each version, or of each whole model.
+    """Import the versions and models of a bundle or of another tool.
 
-    A whole model comes with its history, its numbers, its stages and aliases, as it was; whatever a policy here
-    would say of its stages is told. A model that is here already can only be added to (``merge``): then its versions
-    become new versions, as single ones do; see :meth:`import_versions` for these and for the options.
+    What was imported before is skipped, so an interrupted import is continued by repeating it.
 
-    Everything is read to the end and compared before the first of it appears. Of a file with several whole models
-    each then appears as soon as it is there, so that what was interrupted need not begin anew. With ``unsafe``, a
-    version of a whole model that the scan would refuse gets the annotation ``unsafe``, as soon as the model is there.
+    A bundle is read to the end and compared before the first of it appears. A whole model comes with its history,
+    numbers, stages and aliases; into a model that exists (``merge``) its versions are added as new ones.
 
-    Raises :class:`Damaged` or :class:`Refused` for a bundle that can't be believed, with nothing taken in, and
-    :class:`Conflict` for a model that is here and not merged into.
+    Everything else becomes a new version, with its author and time. It keeps its number if that is higher than all
+    numbers given here. A version that is refused does not stop the others: its ``status`` is ``failed``.
+
+    Args:
+        source: The path of a bundle, or a stream with one; or ``mlflow:PATH``, ``bentoml:PATH``, ``hf:PATH``,
+            ``dvc:PATH``.
+        name: Another name for the model, if there is only one.
+        only: One model of another tool, by its name there.
+        artifacts: A folder in which the files of MLflow's versions may lie besides.
+        merge: Add to models that exist.
+        skip_existing: Leave out files that the model has, and models that exist and are not merged into.
+        stages: Promote what was in a stage there, if the policy allows it.
+        aliases: Set the aliases that it had there.
+        exclude: Globs of files of another tool to leave out, as for :meth:`register`.
+        include: Globs of files of another tool to take all the same.
+        unsafe: Why files that the scan would refuse are imported; it is recorded.
+        reuse_name: Allow a new model to have a name that another one had before.
+        progress: Called with the number of bytes that were read.
+        on_each: Called with each result as soon as there is one.
+
+    Returns:
+        What became of each version, or of each whole model, in the order of the source.
+
+    Raises:
+        Damaged: The bundle is not whole or not consistent; nothing was imported.
+        Refused: Something in the bundle must not be imported; nothing was.
+        Conflict: A model exists, and neither ``merge`` nor ``skip_existing`` is set.
     """
-    from ..interop.bundle import bundle_reader
-    from .bundle_importer import BundleImporter
-
     unsafe = values.line(unsafe, "reason") if unsafe else ""
-    choice = ImportOptions(
-        name, merge, skip_existing, stages, aliases, dry_run, request_id, unsafe, reuse_name=reuse_name
+    scheme, place = tools.split_source(source) if isinstance(source, str) else ("", "")
+    selection = make_file_selection(context, exclude, include) if scheme else None
+    options = ImportOptions(
+        name, merge, skip_existing, stages, aliases, dry_run, request_id, unsafe, selection, reuse_name
     )
+    if scheme:
+        incoming = tools.read(scheme, place, only, artifacts)
+        return import_versions(context, incoming, options, progress, on_each)
+    if exclude or include:
+        raise InvalidInput("--exclude and --include are for what other tools have", "a bundle is imported whole")
+    if only is not None or artifacts is not None:
+        raise InvalidInput("--only and --artifacts are for what other tools have", "leave them out for a bundle")
+    return _import_bundle(context, source, options, progress, on_each)
+
+
+def _import_bundle(
+    context: RegistryContext, source: Source, choice: ImportOptions, progress: Progress, on_each: OnEach
+) -> list[ImportResult]:
     with _open_source(source) as (read, what, again):
         try:
             opened = bundle_reader.BundleReader(read, what)
             importer = BundleImporter(context, choice, opened.contents, progress, on_each)
             called = [choice.name or part.name for part in opened.contents.models]
             for each in dict.fromkeys(called):
-                ensure_not_former_name(context, each, reuse_name, but=called)
+                ensure_not_former_name(context, each, choice.reuse_name, but=called)
             importer.ensure_space()
-            if dry_run:
+            if choice.dry_run:
                 opened.drain(progress)
                 return importer.plan()
             several = again is not None and sum(part.whole for part in opened.contents.models) > 1
@@ -139,7 +150,7 @@ ReadBytes = Callable[[int], bytes]
 
 @contextlib.contextmanager
 def _open_source(source: Source) -> Iterator[tuple[ReadBytes, str, Callable[[], object] | None]]:
-    """What reads a source, its name, and what begins anew; None for a stream, which can be read only once."""
+    """Yield a function that reads the source, its name, and one that rewinds it; None for a stream."""
     if not isinstance(source, (str, os.PathLike)):
         yield source.read, "the bundle", None
         return
@@ -163,44 +174,15 @@ def _open_source(source: Source) -> Iterator[tuple[ReadBytes, str, Callable[[], 
 def import_versions(
     context: RegistryContext,
     incoming: Iterable[ImportedVersion],
-    *,
-    name: str | None = None,
-    merge: bool = False,
-    skip_existing: bool = False,
-    stages: bool = False,
-    aliases: bool = False,
-    dry_run: bool = False,
-    request_id: str | None = None,
-    unsafe: str = "",
-    exclude: OneOrMore[str] = (),
-    include: OneOrMore[str] = (),
-    reuse_name: bool = False,
+    choice: ImportOptions,
     progress: Progress = SILENT,
-    on_each: OnEach = ignore_outcome,
+    on_each: OnEach = lambda _: None,
 ) -> list[ImportResult]:
-    """Make versions of what another tool has; what became of each, in the order in which they came.
-
-    The request id of each is made from its key (and ``request_id``, if given): what came in before is skipped, so
-    an import that was interrupted is gone on with by repeating it. A version keeps its number if that is higher
-    than all that were given here, and who made it, and when. ``name`` is another name for the model, if there is
-    only one. Without ``merge`` nothing is added to a model that something else made. With ``skip_existing``, files
-    that the model has already are not stored again, and models that are not merged into are left out. Stages and
-    aliases of the origin are only told, unless asked for; the policy of a stage lets in whom it likes. ``unsafe``
-    says why what the scan would refuse is to come in, and is recorded. ``exclude`` and ``include`` choose files as for
-    :meth:`register`. With ``reuse_name`` a new model may get a name that another one had before.
-
-    A version that is refused does not stop the others: its ``status`` is ``failed``. Raises :class:`Conflict`,
-    :class:`InvalidInput`, :class:`LockTimeout` or :class:`Indeterminate` for what stops all of it.
-    """
-    unsafe = values.line(unsafe, "reason") if unsafe else ""
-    selection = make_file_selection(context, exclude, include)
-    choice = ImportOptions(
-        name, merge, skip_existing, stages, aliases, dry_run, request_id, unsafe, selection, reuse_name
-    )
+    """Import the versions of another tool; return the results in their order."""
     listed = list(incoming)
     choice.ensure_one_model({each.model for each in listed})
     arrivals = [plan_import(each, choice, context.author) for each in listed]
-    if arrivals and (unused := selection.unused()):
+    if arrivals and choice.selection and (unused := choice.selection.unused()):
         report = arrivals[-1].report
         arrivals[-1] = replace(arrivals[-1], report=replace(report, warnings=(*report.warnings, *unused)))
     return _import_all(context, arrivals, choice, progress, on_each)
@@ -233,9 +215,9 @@ def _import_all(
 def _conflicts_with_existing(
     context: RegistryContext, name: str, arrivals: Iterable[PlannedImport], choice: ImportOptions
 ) -> bool:
-    """Whether a model of this name is here that nothing may be added to: then its versions are to be left out.
+    """Return whether the versions of a model are left out, since a model of this name exists.
 
-    :class:`Conflict` if that was not asked for. What an interrupted import of the same began is gone on with.
+    Raises :class:`Conflict` without ``skip_existing``. An interrupted import of the same source is continued.
     """
     paths = context.layout.model(name)
     creation.ensure_name_is_free(context.layout, name)
@@ -251,7 +233,7 @@ def _conflicts_with_existing(
 def _import_one(
     context: RegistryContext, each: PlannedImport, choice: ImportOptions, progress: Progress, highest: dict[str, int]
 ) -> ImportResult:
-    """Let one version come in, unless it did before."""
+    """Import one version, unless it was imported before."""
     identity = choice.version_request_id(each.key)
     before = find_registered(context.layout.model(each.model), identity)
     if before is not None:

@@ -30,12 +30,10 @@ if TYPE_CHECKING:
 
 
 class ArtifactAnalysis:
-    """One look at staged files. ``lineage`` is what the version will say of them; what was given stands above all.
+    """The analysis of staged files: inspection, scan, capture of the lineage.
 
-    ``inspect`` says whether to look what is inside, ``scan`` what is done with what is not safe, ``origin`` how to find
-    out where they come from; files that are kept of that beside the version get the modes of ``modes``. ``unsafe`` is
-    why something is to be registered that would be refused; then ``passed`` is what the event says of it. ``warnings``
-    tell what could not be found out, in a sentence each.
+    ``lineage`` is the result; given values take precedence over found ones. ``unsafe`` is the reason to register what the
+    scan refuses; ``passed`` is then what the event records. ``warnings`` are sentences about what was not found out.
     """
 
     def __init__(
@@ -59,7 +57,8 @@ class ArtifactAnalysis:
     def analyze(self, staging: StagingFolder) -> None:
         """Look at the files, which are hashed and complete; not under the lock. May refuse them."""
         scan = self._scan_files(staging, self._scan) if self._scan and self._scan.mode != "off" else None
-        found = _inspect_contents(staging) if self._inspect else {}
+        paths = {entry.path: staging.files / entry.path for entry in staging.entries}
+        found = inspector.inspect(paths).lineage() if self._inspect else {}
         self.lineage = _merge_lineage({**found, **self._capture_lineage(staging)}, self._given)
         if scan:
             self.lineage["scan"] = scan  # whatever was given: a verdict is what was found
@@ -75,7 +74,7 @@ class ArtifactAnalysis:
         return found.lineage
 
     def _scan_files(self, staging: StagingFolder, rules: ScanRules) -> dict[str, Any]:
-        """The verdict, and what it rests on. :class:`Refused` when the rules say so, unless it was said why not."""
+        """Return the verdict and its reasons. Raises :class:`Refused` by the rules, unless there is a reason to allow it."""
         found = scanner.scan({entry.path: staging.files / entry.path for entry in staging.entries}, rules.allow)
         lineage = found.lineage()
         if rules.allows(found.verdict, found.limited):
@@ -96,13 +95,8 @@ def _scan_refusal(found: Scan, rules: ScanRules) -> Refused:
     )
 
 
-def _inspect_contents(staging: StagingFolder) -> dict[str, Any]:
-    """Format, framework and contents."""
-    return inspector.inspect({entry.path: staging.files / entry.path for entry in staging.entries}).lineage()
-
-
 def _merge_lineage(found: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was found, with what was given laid over it, part by part."""
+    """Merge found and given values, part by part; given ones take precedence."""
     merged = {**found, **given}
     for name, value in found.items():
         if isinstance(value, Mapping) and isinstance(over := given.get(name), Mapping):
@@ -113,12 +107,34 @@ def _merge_lineage(found: Mapping[str, Any], given: Mapping[str, Any]) -> dict[s
 
 
 def inspect_files(paths: OneOrMore[PathLike]) -> Inspected:
-    """Inspect files, or a folder, of no registry; see :meth:`Registry.inspect_files`."""
+    """Inspect files that are in no registry, as :meth:`Registry.register` would. Nothing in them is loaded or run.
+
+    Args:
+        paths: Files, or a folder.
+
+    Raises:
+        NotFound: A path does not exist.
+        InvalidInput: A path is not a file or a folder, or is standard input.
+        Refused: A link leads out of the folder, or a file is not a regular one.
+        OSError: A file can't be opened.
+    """
     return inspector.inspect(_collect_files(paths, "inspected"))
 
 
 def scan_files(paths: OneOrMore[PathLike], *, allow: OneOrMore[str] = (), progress: Progress = SILENT) -> Scan:
-    """Scan files, or a folder, of no registry; see :meth:`Registry.scan_files`."""
+    """Scan files that are in no registry, as :meth:`Registry.register` would: whether they are safe to load.
+
+    Args:
+        paths: Files, or a folder.
+        allow: Globals that are known besides the usual ones: ``package.Class``, or ``package.*``.
+        progress: Called with the number of bytes that were read.
+
+    Raises:
+        NotFound: A path does not exist.
+        InvalidInput: A path is not a file or a folder, or is standard input.
+        Refused: A link leads out of the folder, or a file is not a regular one.
+        OSError: A file can't be opened.
+    """
     names = [scan_policy.check_global(name) for name in values.as_list(allow, "allow")]
     return scanner.scan(_collect_files(paths, "scanned"), names, progress=progress)
 
@@ -132,9 +148,11 @@ def _collect_files(paths: OneOrMore[PathLike], done: str) -> dict[str, Path]:
 
 
 def inspect_version(context: RegistryContext, ref: str | Reference) -> Inspected:
-    """What the files of a version are, looked at anew: what ``register`` found stands in its ``lineage``.
+    """Inspect the files of a version anew; what :meth:`register` found is in its ``lineage``. Nothing is loaded or run.
 
-    Raises as :meth:`scan` does.
+    Raises:
+        Damaged: A file is missing.
+        Conflict: The version is packed meanwhile.
     """
     with open_artifact(context, ref) as artifact:
         return inspector.inspect({entry.path: artifact.folder / entry.path for entry in artifact.files})
@@ -143,10 +161,15 @@ def inspect_version(context: RegistryContext, ref: str | Reference) -> Inspected
 def scan_version(
     context: RegistryContext, ref: str | Reference, *, allow: OneOrMore[str] = (), progress: Progress = SILENT
 ) -> Scan:
-    """Whether the files of a version are safe to load, looked at anew; what this registry allows counts as known.
+    """Scan the files of a version anew: whether they are safe to load.
 
-    Raises OSError when one can't be opened, :class:`Damaged` when one is missing, :class:`NotFound` and
-    :class:`Conflict` when the version is deleted or packed meanwhile.
+    Args:
+        allow: Globals that are known besides those that the registry allows: ``package.Class``, or ``package.*``.
+        progress: Called with the number of bytes that were read.
+
+    Raises:
+        Damaged: A file is missing.
+        Conflict: The version is packed meanwhile.
     """
     allowed = (*get_scan_rules(context).allow, *values.as_list(allow, "allow"))
     with open_artifact(context, ref) as artifact:
@@ -155,6 +178,6 @@ def scan_version(
 
 
 def get_scan_rules(context: RegistryContext) -> ScanRules:
-    """What this registry does with what is not safe: its setting ``scan``."""
+    """Return what this registry does with unsafe files: its setting ``scan``."""
     setting = context.settings.scan
     return scan_policy.ScanRules() if setting is None else scan_policy.parse_scan_rules(setting, layout.REGISTRY)

@@ -12,6 +12,7 @@ from ..core.progress import SILENT, Progress
 from ..core.records import ModelRecord, VersionRecord
 from ..core.results import LineageGraph, LineageNode, ReproducibilityCheck
 from ..errors import InvalidInput, NotFound, RegistryError
+from ..lineage import reproducibility
 from ..store import codec
 from .read import get_version, read_sidecar
 from .search import iter_models, raise_error, search_versions
@@ -26,9 +27,14 @@ if TYPE_CHECKING:
 def trace_lineage(
     context: RegistryContext, ref: str | Reference, *, depth: int = 20, on_damage: OnDamage = raise_error
 ) -> LineageGraph:
-    """What a version was made from, and what was made from it, over at most ``depth`` steps, through all models.
+    """Return the ancestors and descendants of a version, through all models.
 
-    ``on_damage`` is told of versions that can't be read. A parent that is gone is in it, with a note.
+    Args:
+        depth: At most so many steps, 1 to 200.
+        on_damage: Called with the error of each version that can't be read.
+
+    Returns:
+        The graph; a parent that is not here is in it, with a note.
     """
     version = get_version(context, ref)
     if not 1 <= depth <= DEEPEST:
@@ -42,12 +48,7 @@ def trace_lineage(
 
 
 def get_recipe(context: RegistryContext, ref: str | Reference) -> Recipe:
-    """How a version can be made again, in commands of a shell. Nothing is run.
-
-    Parents are named as they are called now; one that is not here is a remark.
-    """
-    from ..lineage import reproducibility
-
+    """Return how a version can be made again, as commands of a shell; nothing is run."""
     version = get_version(context, ref)
     return reproducibility.make_recipe(version, str(context.root), _list_parents(context, version))
 
@@ -60,12 +61,12 @@ def check_reproducibility(
     python: str | os.PathLike[str] | None = None,
     progress: Progress = SILENT,
 ) -> tuple[ReproducibilityCheck, ...]:
-    """Which of the things that it takes to make a version again hold here and now.
+    """Check which conditions for making a version again hold here and now.
 
-    Here is the folder, the repository and the environment of ``caller``; ``python`` names another environment.
+    Args:
+        caller: The program whose folder, repository and environment are compared.
+        python: An interpreter or the folder of another environment.
     """
-    from ..lineage import reproducibility
-
     version = get_version(context, ref)
     folder = None if python is None else os.fspath(python)
     kept: dict[str, bytes | str] = {}
@@ -93,7 +94,7 @@ _Next = Callable[[LineageNode], list[LineageNode]]
 
 
 def _list_parents(context: RegistryContext, version: VersionRecord) -> tuple[LineageNode, ...]:
-    """Return what a version was made from, under the names that the models have now."""
+    """Return the parents of a version under the current names of their models."""
     return tuple(LineageIndex(context, lambda _: None).parents(LineageNode(version.ref, version)))
 
 
@@ -121,7 +122,7 @@ def _follow(start: LineageNode, following: _Next, depth: int) -> tuple[LineageNo
 
 
 class LineageIndex:
-    """The versions that were looked at so far, and who names whom as a parent."""
+    """The versions read so far, and the children of each."""
 
     def __init__(self, context: RegistryContext, on_damage: OnDamage) -> None:
         self._context, self._on_damage = context, on_damage
@@ -180,10 +181,10 @@ class LineageIndex:
         return LineageNode(version.ref, version)
 
     def _find_meant_model(self, name: str, parent: Parent) -> str | None:
-        """The model that a lineage means by a name: by its id, where it is recorded; None for one that is not here.
+        """Return the model that a lineage means by a name, by its recorded id; None if it is not here.
 
-        Without an id the name counts, and names that models had before. A model that was made after the version whose
-        lineage this is can't be meant if another one had the name before.
+        Without an id the name counts, then former names. A model that is newer than the version whose lineage this is can't be
+        meant if another one had the name before.
         """
         there = self._models.get(name)
         if parent.model_id:
@@ -213,7 +214,7 @@ class LineageIndex:
 
     @cached_property
     def _former(self) -> dict[str, str]:
-        """What models that were renamed are called now, by each name that they had."""
+        """The current name of each renamed model by its former names."""
         return {old: model.name for model in self._models.values() for old in model.formerly if old != model.name}
 
 
@@ -226,7 +227,7 @@ class Parent(NamedTuple):
 
 
 def _iter_parents(version: VersionRecord) -> Iterator[Parent]:
-    """What the lineage of a version names as parents, each once."""
+    """Iterate over the parents that the lineage of a version names, each once."""
     identities = version.lineage.get("parent_models")
     known = identities if isinstance(identities, Mapping) else {}
     since = version.event.at if version.event else version.created
@@ -236,7 +237,7 @@ def _iter_parents(version: VersionRecord) -> Iterator[Parent]:
 
 
 def iter_parent_names(lineage: Mapping[str, Any]) -> Iterator[str]:
-    """What a lineage names as parents, as texts, each once."""
+    """Iterate over the texts by which a lineage names parents, each once."""
     parents = lineage.get("parents")
     texts = (
         (each.get("ref") if isinstance(each, Mapping) else each for each in parents)

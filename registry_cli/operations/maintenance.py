@@ -15,12 +15,14 @@ from ..core.records import Checkpoint
 from ..core.results import CleanupItem, DoctorCheck, Problem, Verification
 from ..core.values import OneOrMore, as_list
 from ..errors import NotFound, RegistryError
+from ..rules.event_history import select_checkpoints
 from ..store import reader
 from ..store.filesystem import files, locking, removal
 from ..store.layout import ModelLayout
-from ..store.maintenance import gc
+from ..store.maintenance import doctor, gc, repair, restoration
 from ..store.packs import pack_writer
 from ..store.verify import verify
+from ..trust.signatures import check_model, load_trust
 from .context import model_not_found, open_model
 from .search import list_model_names
 from .transaction import make_event
@@ -43,18 +45,20 @@ def verify_models(
     signatures: bool = False,
     allowed_signers: str | os.PathLike[str] | None = None,
 ) -> Verification:
-    """Check models (all by default) in both directions; ``quick`` leaves out the digests.
+    """Verify models: what is stored against what was recorded, and the other way round.
 
-    With ``checkpoints`` (see :meth:`checkpoints`) also that each history still holds exactly these lines, and so
-    all before them: ``journal-rewritten`` is found where not. Of models that are named each must have one.
+    Problems are in the result, and never raised. If there is an index, the next list compares every document with it.
 
-    With ``signatures`` also that each signature holds by ``allowed_signers``, which is the registry's own if no other
-    is given: ``signature-bad``, ``signature-unknown``, ``signature-other`` and ``signature-misplaced`` are found.
+    Args:
+        models: Names; all models by default.
+        quick: Leave out the digests of files.
+        progress: Called with the number of bytes that were read.
+        checkpoints: Lines that the histories must still hold, see :meth:`checkpoints`; one for each model that is named.
+        signatures: Check the signatures, too.
+        allowed_signers: The file of allowed signers; the registry's own by default.
 
-    Never raises for what it finds: every problem is in the result. ``progress`` is told how many more bytes were
-    read. Raises :class:`NotFound` for a model that isn't there, :class:`InvalidInput` for one without a checkpoint.
-
-    If there is an index, the next list compares every document of these models with it.
+    Raises:
+        InvalidInput: A model that is named has no checkpoint.
     """
     every = models is None
     chosen = (
@@ -64,8 +68,6 @@ def verify_models(
     )
     known = list(checkpoints)
     if known and not every:
-        from ..rules.event_history import select_checkpoints
-
         known = select_checkpoints(known, chosen)
     found = verify.verify(context.layout, chosen, quick=quick, progress=progress, workers=WORKERS, checkpoints=known)
     context.index.query(lambda index: index.forget_stamps(None if every else chosen), make=False)
@@ -81,8 +83,6 @@ def verify_models(
 def _check_signatures(
     context: RegistryContext, found: Verification, models: list[str], allowed_signers: str | os.PathLike[str] | None
 ) -> Verification:
-    from ..trust.signatures import check_model, load_trust
-
     trust = load_trust(context.layout)
     if allowed_signers is not None:
         trust = replace(trust, allowed=Path(allowed_signers))
@@ -107,13 +107,16 @@ def repair_models(
 ) -> list[CleanupItem]:
     """Repair what is derived (links, journal, stage table from its claims) and remove what is left over.
 
-    With ``from_blobs`` files of versions that are missing or damaged are restored, where the model still has their
-    bytes: in ``blobs/``, or in another version. Every file of these models is read for that; ``progress`` is told
-    how many bytes were read. Returns what was done, thing by thing. Raises :class:`Damaged` for what only a backup
-    can repair.
-    """
-    from ..store.maintenance import repair
+    Args:
+        from_blobs: Restore missing or damaged files whose bytes the model still has; all its files are read for that.
+        progress: Called with the number of bytes that were read.
 
+    Returns:
+        What was done, thing by thing.
+
+    Raises:
+        Damaged: Only a backup can repair it.
+    """
     done: list[CleanupItem] = []
     for paths in _list_chosen(context, models):
         if locking.remove_unusable(paths.lock, context.root, dry_run=dry_run):
@@ -131,13 +134,11 @@ def repair_models(
 
 
 def count_restorable(context: RegistryContext, models: OneOrMore[str] | None = None) -> int:
-    """How many files are missing that ``repair`` with ``from_blobs`` would probably restore; no file is read."""
+    """Return how many missing files :meth:`repair` with ``from_blobs`` would probably restore; no file is read."""
     return sum(len(_find_restorable(paths, SILENT, quick=True)) for paths in _list_chosen(context, models))
 
 
 def _find_restorable(paths: ModelLayout, progress: Progress, *, quick: bool = False) -> list[Restorable]:
-    from ..store.maintenance import restoration
-
     try:
         model = reader.ModelReader(paths)
         return restoration.find(model, model.state().table, quick=quick, progress=progress)
@@ -148,7 +149,11 @@ def _find_restorable(paths: ModelLayout, progress: Progress, *, quick: bool = Fa
 def collect_garbage(
     context: RegistryContext, models: OneOrMore[str] | None = None, *, age: float = gc.STALE, dry_run: bool = False
 ) -> list[CleanupItem]:
-    """Remove left-over staging folders that nobody touched for ``age`` seconds, trash, and blobs without a version."""
+    """Remove left-over staging folders, trash, and blobs without a version.
+
+    Args:
+        age: Staging folders that nobody touched for so many seconds.
+    """
     done: list[CleanupItem] = []
     for paths in _list_chosen(context, models):
         with _lock_model(context, paths, passing=models is None) as here:
@@ -172,7 +177,7 @@ def collect_garbage(
 
 
 def _remove_left_models(context: RegistryContext, age: float, dry_run: bool) -> list[CleanupItem]:
-    """What imports that died left beside the models."""
+    """Remove what interrupted imports left beside the models."""
     if not any(gc.staging_of_models(context.layout)):
         return []
     now = gc.server_time(context.layout.models, probe=not dry_run)
@@ -183,9 +188,7 @@ def _remove_left_models(context: RegistryContext, age: float, dry_run: bool) -> 
 
 
 def run_doctor(context: RegistryContext) -> list[DoctorCheck]:
-    """Prove on the store itself that locks, renames, links, syncs and modes behave; say what to change."""
-    from ..store.maintenance import doctor
-
+    """Check on the file system itself that locks, renames, links, syncs and modes work; each result says what to change."""
     return list(doctor.run_checks(context.layout, context.settings))
 
 

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 from ..core import names, values
 from ..core.results import ModelChanged, ModelRenamed
 from ..core.values import OneOrMore, as_list
-from ..core.yaml import text_edits
+from ..core.yaml import documents, text_edits
 from ..errors import Conflict, Damaged, InvalidInput, RegistryError
 from ..interop.cards import card_inputs
+from ..lineage import capture
 from ..rules import retention_rules, scan_policy
-from ..rules.metric_directions import KEY, LISTED, Directions
+from ..rules.event_history import EventFilter
+from ..rules.metric_directions import KEY, Directions
 from ..rules.policy import policy, policy_parser
 from ..rules.settings_errors import MODEL_KEYS, SettingsSource, check_unknown_keys
-from ..store import codec, creation, layout, reader
+from ..store import codec, creation, history, layout, reader
 from ..store.codec import Redo
 from ..store.filesystem import files, locking, removal, replacement
 from ..store.layout import Layout, ModelLayout
@@ -27,7 +29,7 @@ from ..store.writer import Writer
 from . import settings
 from .context import model_not_found, open_model
 from .settings import SettingsScope, ensure_outside_registry
-from .transaction import Transaction, ensure_not_former_name, make_event, open_writer, transaction
+from .transaction import Transaction, ensure_not_former_name, make_event, transaction
 
 if TYPE_CHECKING:
     from .context import RegistryContext
@@ -50,10 +52,17 @@ def describe(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> ModelChanged:
-    """Say what a model is for, and who answers for it. The model is made if it isn't there.
+    """Set the description, owner, tags and annotations of a model, which is made if it does not exist.
 
-    ``remove`` names tags, annotations, or ``description``. What people wrote into ``model.yaml``, their comments
-    too, stays. With ``reuse_name`` a new model may get a name that another one had before. Raises :class:`InvalidInput` when its text can't be changed without touching that.
+    Comments and all else in ``model.yaml`` stay as they are.
+
+    Args:
+        remove: Names of tags and annotations, or ``description``.
+        reuse_name: Allow a new model to have a name that another one had before.
+
+    Raises:
+        InvalidInput: The document can't be changed without touching something else.
+        Conflict: Another model had the name before.
     """
     wanted: dict[str, Any] = {
         "description": values.text(description, "description") if description is not None else None,
@@ -89,9 +98,9 @@ def describe(
             creation.remove_skeleton(context.layout, context.layout.model(name), context.modes)
 
 
-def rewrite(
+def edit(
     context: RegistryContext,
-    name: str,
+    name: str | None,
     text: str,
     *,
     was: str,
@@ -99,12 +108,20 @@ def rewrite(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> ModelChanged:
-    """Put ``text`` in the place of ``model.yaml``, which must still be what it ``was``.
+    """Replace the text of a model's ``model.yaml``, or of ``registry.yaml``, of which no history tells.
 
-    Raises :class:`InvalidInput` for a text that is no document of a model, :class:`Conflict` when somebody changed
-    it meanwhile.
+    Args:
+        name: The model; None for ``registry.yaml``, which takes no reason and no request id.
+        text: The new text.
+        was: The text that it must still be, as :meth:`text` returned it.
+
+    Raises:
+        InvalidInput: The text is not valid; with the line of the mistake.
+        Conflict: Somebody changed it meanwhile.
     """
     check_text(context, name, text)
+    if name is None:
+        return _edit_settings(context, text, was, dry_run)
 
     def change(now: str, _: Mapping[str, Any]) -> str:
         if now != was:
@@ -115,10 +132,19 @@ def rewrite(
         return _commit_document(context, found, change, reason, dry_run, request_id)
 
 
+def _edit_settings(context: RegistryContext, text: str, was: str, dry_run: bool) -> ModelChanged:
+    path = context.layout.config
+    if read_text(context) != was:
+        raise Conflict("registry.yaml was changed meanwhile", "look again, then edit")
+    if text != was and not dry_run:
+        removal.replace(path, text.encode(), path.stat().st_mode & 0o777)
+    return ModelChanged(path.name, (), 0, changed=text != was)
+
+
 def _commit_document(
     context: RegistryContext, found: Transaction, change: Any, reason: str, dry_run: bool, request_id: str | None
 ) -> ModelChanged:
-    """Commit what ``change`` makes of the text of the document."""
+    """Commit the text that ``change`` returns for the current one."""
     writer, done = found
     model = writer.paths.name
     if done:
@@ -137,13 +163,17 @@ def _commit_document(
 
 
 def read_text(context: RegistryContext, name: str | None = None) -> str:
-    """The text of a model's ``model.yaml``, or of ``registry.yaml``."""
+    """Return the text of a model's ``model.yaml``, or of ``registry.yaml``."""
     path = context.layout.config if name is None else open_model(context, name).paths.model
     return files.read(path, files.DOCUMENT_LIMIT, path.name).decode()
 
 
 def check_text(context: RegistryContext, name: str | None, text: str) -> None:
-    """Raise what is wrong with ``text`` as a ``model.yaml``, or as ``registry.yaml``, with the line of the mistake."""
+    """Check a text as a ``model.yaml``, or for None as ``registry.yaml``.
+
+    Raises:
+        InvalidInput: It is not valid; with the line of the mistake.
+    """
     called = layout.MODEL if name else layout.REGISTRY
     data = text.encode()
     try:
@@ -152,8 +182,6 @@ def check_text(context: RegistryContext, name: str | None, text: str) -> None:
         raise InvalidInput(error.message.removesuffix(f"; {error.hint}"), "mend it, or leave it as it was") from None
 
     def lines() -> Mapping[tuple[str, ...], int]:
-        from ..core.yaml import documents
-
         return documents.lines(data)
 
     source = SettingsSource(called, lines)
@@ -162,20 +190,6 @@ def check_text(context: RegistryContext, name: str | None, text: str) -> None:
         _check_settings(context.layout, document, source)
     else:
         _check_model(context.layout, name, document, source)
-
-
-def rewrite_settings(context: RegistryContext, text: str, *, was: str) -> ModelChanged:
-    """Put ``text`` in the place of ``registry.yaml``, which must still be what it ``was``. No history tells of it.
-
-    Raises :class:`InvalidInput` for a text that is not right, :class:`Conflict` when somebody changed it meanwhile.
-    """
-    check_text(context, None, text)
-    path = context.layout.config
-    if read_text(context) != was:
-        raise Conflict("registry.yaml was changed meanwhile", "look again, then edit")
-    if text != was:
-        removal.replace(path, text.encode(), path.stat().st_mode & 0o777)
-    return ModelChanged(path.name, (), 0, changed=text != was)
 
 
 def rename(
@@ -188,12 +202,16 @@ def rename(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> ModelRenamed:
-    """Give a model another name, or another group: everything of it moves in one step.
+    """Rename a model, or move it to another group, in one step.
 
-    The name that it had is kept as ``formerly`` in its document: lineages that tell of it go on finding it. First
-    the change is recorded, then the folder moves; when that was interrupted, the same call again moves it.
-    Raises :class:`NotFound`, and :class:`Conflict` when there is something of that name, or another model had it before
-    (unless ``reuse_name``).
+    The old name is kept as ``formerly``, so lineages still find the model. An interrupted call is completed by repeating it.
+
+    Args:
+        reuse_name: Allow a name that another model had before.
+
+    Raises:
+        Conflict: The name is in use, or another model had it before.
+        RegistryError: The folder would cross a file system border, or may not be moved by this user.
     """
     source, target = context.layout.model(names.model_name(name)), context.layout.model(names.model_name(new))
     if name == new:
@@ -206,12 +224,12 @@ def rename(
     ensure_not_former_name(context, new, reuse_name, but=(name,))
     _ensure_same_file_system(source, target, context.layout.models)
     moved = True
-    with open_writer(context, name) as writer:
+    with transaction(context, name, request_id, "renamed") as (writer, done):
         if dry_run:
             return ModelRenamed(name, new)
         with _lock_group(context, target):
             _ensure_free(context, target, name)
-            recorded = _is_move_recorded(context, writer, new, request_id)
+            recorded = _is_move_recorded(context, writer, new, repeated=done is not None)
             with creation.reserve_name(context.layout, target, name, context.modes):
                 if not recorded:
                     ensure_not_former_name(context, new, reuse_name, but=(name,))  # another model may have had it since
@@ -227,22 +245,38 @@ def rename(
     return ModelRenamed(name, new)
 
 
+def transfer(
+    context: RegistryContext,
+    name: str,
+    group: str,
+    *,
+    reason: str = "",
+    dry_run: bool = False,
+    request_id: str | None = None,
+) -> ModelRenamed:
+    """Move a model to another group, under the name that it has; see :meth:`rename`.
+
+    Args:
+        name: The model.
+        group: The group; empty for none.
+    """
+    own = name.rpartition("/")[2]
+    new = f"{group}/{own}" if group else own
+    return rename(context, name, new, reason=reason, dry_run=dry_run, request_id=request_id)
+
+
 def _is_renamed_from(context: RegistryContext, target: ModelLayout, name: str) -> bool:
     """Whether a model had ``name`` last, before it got its own."""
     return reader.is_model(target) and codec.former_names(open_model(context, target.name).document())[-1:] == (name,)
 
 
-def _is_move_recorded(context: RegistryContext, writer: Writer, new: str, request_id: str | None) -> bool:
-    """Whether the move to this name is recorded, and was not made: until then its own name is a former one.
+def _is_move_recorded(context: RegistryContext, writer: Writer, new: str, *, repeated: bool) -> bool:
+    """Return whether a move to this name is recorded but was not made: then the model's name is a former one.
 
-    What was changed since makes no difference: the last word on the name counts.
+    Other changes since do not matter; the newest rename does.
     """
-    from ..rules.event_history import EventFilter
-    from ..store import history
-
-    before = writer.done_before(request_id, "renamed") if request_id else None  # Conflict for an id of another deed
     if writer.paths.name not in codec.former_names(open_model(context, writer.paths.name).document()):
-        if before:
+        if repeated:
             raise RegistryError(
                 f"this request could not move the folder of {writer.paths.name}, and was taken back",
                 "use another request id to try again",
@@ -283,7 +317,7 @@ def _record_name(
 
 @contextlib.contextmanager
 def _lock_group(context: RegistryContext, target: ModelLayout) -> Any:
-    """Where the folder goes: its group is made, and can't become a model meanwhile."""
+    """Lock the group of the target, which is made if need be, so that it can't become a model meanwhile."""
     group = context.layout.group(target.name)
     if group.name == target.name:
         yield
@@ -324,7 +358,7 @@ def _move_folder(root: Layout, source: ModelLayout, target: ModelLayout) -> bool
 
 
 def _list_removed(document: Mapping[str, Any], remove: OneOrMore[str]) -> dict[str, Any]:
-    """What is to be taken away, as the surgeon wants it: None for a key, a mapping with None for what is in one."""
+    """Return the removals for :mod:`~registry_cli.core.yaml.text_edits`: None for a key, or a mapping to None."""
     found: dict[str, Any] = {}
     for name in as_list(remove, "remove"):
         if name == "description":
@@ -360,8 +394,6 @@ def _check_settings(paths: Layout, document: Mapping[str, Any], source: Settings
     if known.scan is not None:
         scan_policy.parse_scan_rules(known.scan, source.file)
     if (lineage := document.get("lineage")) is not None:
-        from ..lineage import capture
-
         capture.resolve_parts(None, lineage, source.file)
     found = policy_parser.parse_policies(policy_parser.find_policy(document, source), source, known.stages)
     policy.merge_policies({}, found, known.stages)
@@ -380,14 +412,8 @@ def _check_model(paths: Layout, name: str, document: Mapping[str, Any], source: 
         if not isinstance(entries, Mapping) or not all(isinstance(text, str) for text in entries.values()):
             raise source.error((key,), "is no mapping of names to texts", "write 'name: text' lines below it")
     card_inputs.fields(document, source)
-    levels = settings.load_documents(paths, SettingsScope(name.rpartition("/")[0]))
-    stages = codec.parse_settings(levels[0].document, levels[0].source).stages
-    directions = LISTED
-    found: policy.Policies = {}
-    for at, (each, where, _) in enumerate([*levels, settings.SettingsDocument(document, source, MODEL_KEYS)]):
-        own = policy_parser.parse_policies(policy_parser.find_policy(each, where), where, stages, found if at else None)
-        found = policy.join_policies(found, own, stages)
-        directions = Directions.parse(each.get(KEY), where).over(directions)
-    policy.check_circular(found, stages)
-    ensure_outside_registry(paths, found)
-    retention_rules.RetentionPolicy.parse(document.get("retention"), source).check_directions(directions)
+    around = settings.load_documents(paths, SettingsScope(name.rpartition("/")[0]))
+    levels = [*around, settings.SettingsDocument(document, source, MODEL_KEYS)]
+    settings.merge_policies(paths, levels)
+    policy = retention_rules.RetentionPolicy.parse(document.get("retention"), source)
+    policy.check_directions(settings.merge_directions(levels))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ..core.records import FileEntry
 from ..errors import Conflict, RegistryError
+from ..interop.bundle.bundle_reader import BundleReader
 from ..store import codec, manifest
 from ..store.filesystem import copying, files, replacement
 from ..store.filesystem.replacement import Existing
@@ -43,13 +44,10 @@ _DIGEST = re.compile(rb"\| Digest \| sha256:([0-9a-f]{64}) \|")
 def replaceable_folder(
     context: RegistryContext, target: Path, *, replace: bool, first: str, layouts: Callable[[Copy], Iterable[Expected]]
 ) -> Existing | None:
-    """The folder at ``target``, which the program may replace; None if there is nothing.
+    """Return the folder at ``target``, which may be replaced; None if there is none.
 
-    ``first`` is the model whose versions are compared before all others; ``layouts`` gives what exports look like that
-    could be there.
-
-    Raises:
-        Conflict: Something else is there, or ``replace`` is not set and the folder is not empty.
+    ``first`` is the model whose versions are compared first; ``layouts`` iterates over possible exports. Raises
+    :class:`Conflict` for anything else, and for a folder that is not empty unless ``replace`` is set.
     """
     try:
         status = os.lstat(target)
@@ -88,11 +86,7 @@ def replaceable_file(context: RegistryContext, target: Path, is_ours: IsOurs, *,
 
 
 def write_file(context: RegistryContext, target: Path, text: str, is_ours: IsOurs, *, replace: bool) -> None:
-    """Write a new file at ``target``, which appears when it is whole; with ``replace`` in place of an earlier one.
-
-    Raises:
-        Conflict: Something else is there, or ``replace`` is not set.
-    """
+    """Write ``target`` atomically; with ``replace`` in place of an earlier one. Raises :class:`Conflict`."""
     existing = replaceable_file(context, target, is_ours, replace=replace)
     with replacement.atomic_output(target, existing) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
@@ -100,8 +94,6 @@ def write_file(context: RegistryContext, target: Path, text: str, is_ours: IsOur
 
 def is_bundle(_: RegistryContext, stream: BinaryIO) -> bool:
     """Whether this begins as a bundle does."""
-    from ..interop.bundle.bundle_reader import BundleReader
-
     try:
         BundleReader(stream.read, "it")
     except (RegistryError, ValueError):
@@ -116,7 +108,7 @@ def is_card(context: RegistryContext, stream: BinaryIO) -> bool:
 
 
 def is_bill_of_materials(context: RegistryContext, stream: BinaryIO) -> bool:
-    """Whether this is what the CycloneDX export of a version is."""
+    """Return whether this is the CycloneDX export of a version."""
     try:
         component = json.loads(stream.read(_DOCUMENT))["metadata"]["component"]
         named = {each["content"] for each in component["hashes"] if component["type"] == "machine-learning-model"}
@@ -148,7 +140,7 @@ class Copy:
         self._hashes: dict[str, str] = {}
 
     def sha256(self, path: str) -> str:
-        """The sha256 of a file; empty if it is not what was looked at any more."""
+        """Return the sha256 of a file; empty if it has changed since."""
         if path not in self._hashes:
             self._hashes[path] = ""
             with contextlib.suppress(RegistryError), files.open_beneath(self.folder, path) as descriptor:
@@ -165,7 +157,7 @@ class Copy:
         return b""
 
     def list_foreign(self, expected: Expected) -> list[str]:
-        """What is in it that is not expected there, sorted. Files are hashed only where all the names are right."""
+        """Return the unexpected paths, sorted. Files are hashed only if all names are expected."""
         strange = [path for path in self.files if path not in expected]
         if self.folders:
             parents = {parent.as_posix() for path in expected for parent in Path(path).parents}
@@ -190,7 +182,7 @@ class Copy:
 def _ensure_ours(
     context: RegistryContext, copy: Copy, first: str, layouts: Callable[[Copy], Iterable[Expected]]
 ) -> None:
-    """:class:`Conflict`, naming what in a folder this program did not put there."""
+    """Raise :class:`Conflict` with the files in a folder that this program did not put there."""
     best = sorted((*copy.files, *copy.others)) or sorted(f"{folder}/" for folder in copy.folders)
     manifests = (expected for _, _, expected in iter_manifests(context, first))
     for expected in chain(manifests, layouts(copy)) if copy.files else ():
@@ -237,7 +229,7 @@ def _is_deleted(context: RegistryContext, copy: Copy) -> bool:
 
 
 def _iter_tombstones(context: RegistryContext) -> Iterator[Mapping[str, object]]:
-    """What ``version.yaml`` of each deleted version said."""
+    """Iterate over the ``version.yaml`` of deleted versions."""
     for model in _iter_models(context, ""):
         with contextlib.suppress(RegistryError, OSError):
             for number in model.state().table.deleted:
@@ -262,7 +254,7 @@ def _hex_digest(document: Mapping[str, object]) -> str:
 
 
 def _conflict(target: Path, status: os.stat_result, wanted: str, *, replace: bool) -> Conflict:
-    """Why what is at ``target`` is not replaced, which is not what would come there, or not to be replaced."""
+    """Return the error for what is at ``target``."""
     if stat.S_ISLNK(status.st_mode):
         return Conflict(f"'{target}' is a symbolic link, which is never replaced", f"name the {wanted} itself")
     if not replace:

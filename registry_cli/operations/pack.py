@@ -20,7 +20,7 @@ from ..store.maintenance import gc
 from ..store.packs import pack_writer
 from ..store.writer import Writer
 from .context import open_model
-from .transaction import make_event, open_writer
+from .transaction import make_event, transaction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,23 +44,6 @@ class PackRequest:
     progress: Progress = SILENT
 
 
-class _PackOutcome:
-    """The outcome of packing several versions, as the last of ``outcomes``: right after each commit it tells of it."""
-
-    def __init__(self, outcomes: list[VersionsChanged], nothing: VersionsChanged) -> None:
-        self.outcomes, self.at = outcomes, len(outcomes)
-        outcomes.append(nothing)
-
-    def add(self, freed: int, revision: int) -> None:
-        so_far = self.outcomes[self.at]
-        self.outcomes[self.at] = replace(so_far, revision=revision, changed=True, freed=so_far.freed + freed)
-
-    def leave_out(self, number: int) -> None:
-        so_far = self.outcomes[self.at]
-        left = tuple(each for each in so_far.versions if each != number)
-        self.outcomes[self.at] = replace(so_far, versions=left)
-
-
 def find_packed(context: RegistryContext, name: str, wanted: PackRequest) -> VersionRanges:
     """The versions that this request has packed already."""
     if not wanted.given:
@@ -70,7 +53,7 @@ def find_packed(context: RegistryContext, name: str, wanted: PackRequest) -> Ver
 
 
 def ensure_packable(context: RegistryContext, name: str, numbers: VersionRanges) -> None:
-    """Raise now what would stop the packing of one of these versions later."""
+    """Raise what would stop the packing of one of these versions later."""
     for number in numbers:
         pack_writer.ensure_owned(context.layout.model(name), number)
 
@@ -84,22 +67,31 @@ def pack_versions(
     *,
     dry_run: bool = False,
 ) -> None:
-    """Pack versions, each in a change of its own: what is done stays done when a later one fails.
-
-    The outcome is the last of ``outcomes``, brought up to date with each.
-    """
+    """Pack versions, each in a change of its own. The last of ``outcomes`` is updated after each."""
     model = open_model(context, name)
     table = model.state().table
-    tally = _PackOutcome(outcomes, VersionsChanged(name, "packed", tuple(numbers), table.revision, False))
+    outcomes.append(VersionsChanged(name, "packed", tuple(numbers), table.revision, False))
     for number in numbers:
         if not dry_run:
-            _pack_one(context, name, number, wanted, tally)
+            _pack_one(context, name, number, wanted, outcomes)
         elif number not in table.packed:
             pack_writer.ensure_owned(model.paths, number)
-            tally.add(pack_writer.estimate_savings(model, number), table.revision)
+            _count_packed(outcomes, pack_writer.estimate_savings(model, number), table.revision)
 
 
-def _pack_one(context: RegistryContext, name: str, number: int, wanted: PackRequest, tally: _PackOutcome) -> None:
+def _count_packed(outcomes: list[VersionsChanged], freed: int, revision: int) -> None:
+    so_far = outcomes[-1]
+    outcomes[-1] = replace(so_far, revision=revision, changed=True, freed=so_far.freed + freed)
+
+
+def _leave_out(outcomes: list[VersionsChanged], number: int) -> None:
+    versions = tuple(each for each in outcomes[-1].versions if each != number)
+    outcomes[-1] = replace(outcomes[-1], versions=versions)
+
+
+def _pack_one(
+    context: RegistryContext, name: str, number: int, wanted: PackRequest, outcomes: list[VersionsChanged]
+) -> None:
     """Nothing is done to one that is packed already, nor to one that was restored or deleted meanwhile."""
     model = open_model(context, name)
     state = model.state()
@@ -111,18 +103,18 @@ def _pack_one(context: RegistryContext, name: str, number: int, wanted: PackRequ
         before = gc.freed_by(model.paths, [number])[number]
         pack = pack_writer.write_pack(model, model.version(number, state), wanted.kind, context.modes, wanted.progress)
     except (Conflict, NotFound):
-        tally.leave_out(number)
+        _leave_out(outcomes, number)
         return
     try:
-        with open_writer(context, name) as writer:
-            event_id = f"{wanted.request_id}{_SUFFIX}{number}"
-            if number in writer.table.packed or (wanted.given and writer.done_before(event_id, "packed")):
+        event_id = f"{wanted.request_id}{_SUFFIX}{number}" if wanted.given else None
+        with transaction(context, name, event_id, "packed") as (writer, done):
+            if number in writer.table.packed or done:
                 return  # this request packed it, and somebody restored it since: it is not packed again
             if number not in writer.table.archived:
-                tally.leave_out(number)
+                _leave_out(outcomes, number)
                 return
             _commit_pack(context, writer, rules.pack(writer.table, name, number), pack, wanted)
-            tally.add(before - pack.size, writer.table.revision)
+            _count_packed(outcomes, before - pack.size, writer.table.revision)
             there = reader.pack_path(model.paths, number)  # unless somebody got past a broken lock
             trash = pack_writer.move_files_to_trash(model.paths, context.modes, number) if there else None
     finally:
@@ -148,7 +140,7 @@ def _commit_pack(context: RegistryContext, writer: Writer, table: StageTable, pa
 def unpack_versions(
     context: RegistryContext, stack: contextlib.ExitStack, name: str, refs: Iterable[Reference], progress: Progress
 ) -> dict[int, StagingFolder]:
-    """The files of those versions that are packed, each in a staging folder, which goes when ``stack`` ends."""
+    """Unpack versions into staging folders, which are removed when ``stack`` is closed."""
     model = open_model(context, name)
     state = model.state()
     staged: dict[int, StagingFolder] = {}
@@ -167,7 +159,7 @@ def unpack_versions(
 def restore_files(
     context: RegistryContext, writer: Writer, numbers: VersionRanges, staged: dict[int, StagingFolder]
 ) -> list[Path]:
-    """Move what was unpacked to where it belongs, before the commit; what is returned is to be removed after it."""
+    """Move unpacked files into place, before the commit; return what to remove after it."""
     if not numbers:
         return []
     if late := [number for number in numbers if number not in staged]:
@@ -177,7 +169,7 @@ def restore_files(
 
 
 def remove_packs(writer: Writer, numbers: VersionRanges, staged: dict[int, StagingFolder]) -> list[Path]:
-    """After the commit: what was unpacked is known by its contents, and the packs are out of sight."""
+    """After the commit: link the files to blobs, and move the packs to the trash."""
     if not numbers:
         return []
     for number in numbers:

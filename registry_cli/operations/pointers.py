@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .. import operations
 from ..core import names, values
 from ..core.lazy_dataclass import replace
-from ..core.names import Reference
+from ..core.names import Reference, Selector
 from ..core.records import JournalEntry, StageTable
 from ..core.results import PointerChange
 from ..errors import Conflict, Damaged, InvalidInput, NotFound, Refused
 from ..rules import rollback as rollbacks
 from ..rules import stages as rules
-from ..rules.rollback import StageTimeline
 from ..rules.stages import ANY, Expected
 from ..store.reader import ModelReader
 from ..store.writer import Writer
-from .context import open_model
-from .transaction import make_event, resolve_target, run_signed, transaction
+from .context import open_snapshot
+from .transaction import make_event, resolve_target, run_signed, take_snapshot, transaction
 
 if TYPE_CHECKING:
+    from ..store.reader import ModelSnapshot
     from .context import RegistryContext
     from .transaction import EventSigner, Key
 
@@ -39,19 +40,24 @@ def promote(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> PointerChange:
-    """Let ``stage`` point to a version that its policy lets in, after the artifact was compared with its manifest.
+    """Promote a version to a stage, if the policy of the stage allows it and its files are as they were stored.
 
-    Sizes are always compared, digests unless ``verify`` is False; both before the lock is taken. ``expect`` makes
-    it a compare-and-swap: a version number, or None for "nothing", that the stage must be at. What it pointed to
-    before stays as it is, or is archived. ``force`` overrides rules of the policy that fail, needs a ``reason``,
-    and is recorded with their names; a rejection only where the policy says ``override_rejections: true``; see :meth:`gate`. Its checks are run before the lock is taken; those that are not trusted are
-    refused, or with ``force`` passed over. ``sign`` is the path of a key that signs the event.
+    The policy and the files are checked before the lock is taken, the policy again under it.
 
-    Raises :class:`NotFound`, :class:`Conflict`, :class:`Damaged`, :class:`Refused` by the policy, and
-    :class:`InvalidInput` for a policy that can't be read.
+    Args:
+        expect: The version that the stage must point to, or None for an empty stage.
+        archive_previous: Archive what the stage pointed to before.
+        verify: Compare the digests of the files; sizes are always compared.
+        force: Override rules of the policy that fail, which are recorded; needs a ``reason``. A rejection is overridden only
+            where the policy says ``override_rejections: true``. Commands that are not trusted are not run then.
+        sign: The path of a key that signs the event.
+
+    Raises:
+        Conflict: The version is archived, or the stage points elsewhere than expected.
+        Damaged: The files are not as they were stored.
+        Refused: The policy does not allow it, or has commands that are not trusted.
+        InvalidInput: The policy can't be read.
     """
-    from .gate import ensure_allowed, notify_refused, prepare_promotion
-
     reference = Reference.parse_version(ref)
     rules.check_stage(stage, context.stages)
     if force and not reason.strip():
@@ -59,30 +65,23 @@ def promote(
     if done := _find_done(context, reference.model, request_id, "promoted", stage):
         return done
     try:
-        ran = prepare_promotion(context, reference, stage, force, verify)
+        ran = operations.gate.prepare_promotion(context, reference, stage, force, verify)
 
-        def change(signer: EventSigner | None) -> PointerChange:
-            with transaction(context, reference.model, request_id, "promoted") as (writer, done):
-                if done:
-                    return _repeated(reference.model, done, stage)
-                number = resolve_target(writer, reference)
-                if number != ran.number:
-                    raise Conflict(
-                        f"{reference} became {writer.paths.name}@{number} meanwhile", "look again, then promote"
-                    )
-                rules.check_in_use(writer.table, reference.model, number)
-                forced = ensure_allowed(context, writer, ran, stage, force)
-                rules.check_expected(writer.table.stages, stage, reference.model, expect)
-                table = rules.set_stage(writer.table, reference.model, stage, number, archive_previous=archive_previous)
-                detail = {"archived": str(table.archived - writer.table.archived), "reason": reason, **forced}
-                return _commit_pointer(
-                    context, writer, table, "promoted", stage, number, request_id, dry_run, signer=signer, **detail
-                )
+        def decide(writer: Writer) -> _Move:
+            number = resolve_target(writer, reference)
+            if number != ran.number:
+                raise Conflict(f"{reference} became {reference.model}@{number} meanwhile", "look again, then promote")
+            rules.check_in_use(writer.table, reference.model, number)
+            forced = operations.gate.ensure_allowed(context, writer, ran, stage, force)
+            rules.check_expected(writer.table.stages, stage, reference.model, expect)
+            table = rules.set_stage(writer.table, reference.model, stage, number, archive_previous=archive_previous)
+            archived = str(table.archived - writer.table.archived)
+            return _Move(table, number, {"archived": archived, "reason": reason, **forced})
 
-        return run_signed(change, sign)
+        return _move(context, reference.model, "promoted", stage, decide, request_id, dry_run, sign)
     except Refused as error:
         if not dry_run:
-            notify_refused(context, reference.model, error, reason)
+            operations.gate.notify_refused(context, reference.model, error, reason)
         raise
 
 
@@ -97,24 +96,21 @@ def demote(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> PointerChange:
-    """Let ``stage`` point to nothing. ``ref`` is the model, or the version that must be there now."""
+    """Clear a stage. ``ref`` is the model, or the version that the stage must point to now.
+
+    Raises:
+        Conflict: The stage points elsewhere than expected.
+    """
     rules.check_stage(stage, context.stages)
     reference = Reference.coerce(ref)
 
-    def change(signer: EventSigner | None) -> PointerChange:
-        with transaction(context, reference.model, request_id, "demoted") as (writer, done):
-            if done:
-                return _repeated(reference.model, done, stage)
-            rules.check_expected(writer.table.stages, stage, reference.model, expect)
-            if reference.selector is not None:
-                number = resolve_target(writer, reference)
-                rules.check_expected(writer.table.stages, stage, reference.model, number)
-            table = rules.clear_stage(writer.table, stage)
-            return _commit_pointer(
-                context, writer, table, "demoted", stage, None, request_id, dry_run, signer=signer, reason=reason
-            )
+    def decide(writer: Writer) -> _Move:
+        rules.check_expected(writer.table.stages, stage, reference.model, expect)
+        if reference.selector is not None:
+            rules.check_expected(writer.table.stages, stage, reference.model, resolve_target(writer, reference))
+        return _Move(rules.clear_stage(writer.table, stage), None, {"reason": reason})
 
-    return run_signed(change, sign)
+    return _move(context, reference.model, "demoted", stage, decide, request_id, dry_run, sign)
 
 
 def rollback(
@@ -131,55 +127,56 @@ def rollback(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> PointerChange:
-    """Roll ``stage`` back to the version that held it before; ``again``, one further back. The artifact is verified first.
+    """Roll a stage back to the version that held it before; its files are compared first.
 
-    ``to`` is any version that ever held it (see :meth:`holders`), also one that it was rolled back from: so a
-    rollback is undone. ``expect`` is what the stage must point to now. Within ten minutes of another rollback of the
-    stage, whoever made it, ``again`` must be set: two people who answer the same incident go back once.
+    Args:
+        to: Any version that ever held the stage (see :meth:`holders`), also one that it was rolled back from.
+        expect: The version that the stage must point to now.
+        again: Also within ten minutes of another rollback of this stage: two people who answer the same incident go back once.
+        verify: Compare the digests of the files; sizes are always compared.
+        sign: The path of a key that signs the event.
 
-    Raises :class:`NotFound` when nothing held it before or that version was deleted, :class:`Conflict` when it is
-    archived, when ``expect`` differs, or for a second rollback without ``again``, :class:`Refused` when somebody
-    rejected it, :class:`Damaged`, and :class:`InvalidInput` when ``to`` never held it.
+    Raises:
+        NotFound: Nothing held the stage before, or that version was deleted.
+        Conflict: That version is archived, the stage points elsewhere than expected, or it was rolled back just now.
+        Refused: Somebody rejected that version for the stage.
+        Damaged: The files are not as they were stored.
+        InvalidInput: ``to`` never held the stage.
     """
     rules.check_stage(stage, context.stages)
     if done := _find_done(context, name, request_id, "rolled-back", stage):
         return done
-    checked = _rollback_checked(context, name, stage, to, verify, expect, again)
+    checked = _check_rollback(context, name, stage, to, verify, expect, again)
 
-    def change(signer: EventSigner | None) -> PointerChange:
-        with transaction(context, name, request_id, "rolled-back") as (writer, done):
-            if done:
-                return _repeated(name, done, stage)
-            number = _rollback_target(context, name, stage, to, expect, again)
-            if number != checked:
-                raise Conflict(f"{stage} of {name} was moved by another process just now", "look again, then decide")
-            table = rules.set_stage(writer.table, name, stage, number)
-            return _commit_pointer(
-                context, writer, table, "rolled-back", stage, number, request_id, dry_run, signer=signer, reason=reason
-            )
+    def decide(writer: Writer) -> _Move:
+        number = _find_target(context, take_snapshot(writer), stage, to, expect, again)
+        if number != checked:
+            raise Conflict(f"{stage} of {name} was moved by another process just now", "look again, then decide")
+        return _Move(rules.set_stage(writer.table, name, stage, number), number, {"reason": reason})
 
-    return run_signed(change, sign)
+    return _move(context, name, "rolled-back", stage, decide, request_id, dry_run, sign)
 
 
-def _rollback_checked(
+def _check_rollback(
     context: RegistryContext, name: str, stage: str, to: int | None, verify: bool, expect: Expected, again: bool
 ) -> int:
-    """The target of a rollback. What is damaged is not gone back to: the error names what else there is."""
-    from .gate import check_artifact
-
-    target = _rollback_target(context, name, stage, to, expect, again)
+    """Return the target of a rollback after comparing its files; the error for damaged ones names other targets."""
+    snapshot = open_snapshot(context, name)
+    target = _find_target(context, snapshot, stage, to, expect, again)
     try:
-        return check_artifact(context, Reference.parse(f"{name}@{target}"), verify)
+        operations.gate.check_artifact(snapshot, snapshot.resolve(Selector(number=target)), verify)
     except Damaged as error:
-        table, line = _read_chain(context, name, stage)
-        raise Damaged(error.message, rollbacks.suggest_rollback(table, name, stage, line, target)) from error
+        now = open_snapshot(context, name)
+        hint = rollbacks.suggest_rollback(now.table, name, stage, operations.approvals.read_chain(now, stage), target)
+        raise Damaged(error.message, hint) from error
+    return target
 
 
-def _rollback_target(
-    context: RegistryContext, name: str, stage: str, to: int | None, expect: Expected, again: bool
+def _find_target(
+    context: RegistryContext, snapshot: ModelSnapshot, stage: str, to: int | None, expect: Expected, again: bool
 ) -> int:
-    """Where a rollback goes now; looked at before the lock is taken, and again under it."""
-    table, line = _read_chain(context, name, stage)
+    """Return the target of a rollback, before the lock and again under it."""
+    table, name, line = snapshot.table, snapshot.name, operations.approvals.read_chain(snapshot, stage)
     rules.check_expected(table.stages, stage, name, expect)
     target = rollbacks.find_rollback_target(table, name, stage, line, to)
     if not again:
@@ -187,99 +184,112 @@ def _rollback_target(
     return target
 
 
-def _read_chain(context: RegistryContext, name: str, stage: str) -> tuple[StageTable, StageTimeline]:
-    """The stage table, and what ``stage`` held."""
-    from .approvals import read_chain
-
-    model = open_model(context, name)
-    state = model.state()
-    return state.table, read_chain(model, state, stage)
-
-
-def set_alias(
+def alias(
     context: RegistryContext,
     ref: str | Reference,
     alias: str,
     *,
+    remove: bool = False,
     expect: Expected = ANY,
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> PointerChange:
-    """Let ``alias`` point to a version."""
-    reference = Reference.parse_version(ref)
-    names.alias_name(alias, context.stages)
-    with transaction(context, reference.model, request_id, "aliased") as (writer, done):
-        if done:
-            return _repeated(reference.model, done, alias)
-        rules.check_expected(writer.table.aliases, alias, reference.model, expect)
-        number = resolve_target(writer, reference)
-        table = rules.set_alias(writer.table, reference.model, alias, number)
-        return _commit_pointer(context, writer, table, "aliased", alias, number, request_id, dry_run)
+    """Let ``alias`` point to a version, or remove it.
 
+    Args:
+        ref: The version; with ``remove`` also the model alone. A version is then what the alias must point to now.
+        alias: The name, which no stage of the registry has.
+        remove: Remove the alias from the model.
+        expect: The version that the alias must point to, or None for an alias that is not set.
 
-def remove_alias(
-    context: RegistryContext,
-    name: str | Reference,
-    alias: str,
-    *,
-    expect: Expected = ANY,
-    dry_run: bool = False,
-    request_id: str | None = None,
-) -> PointerChange:
-    """Remove ``alias``. ``name`` is the model, or the version that the alias must point to now.
-
-    Raises :class:`NotFound` when the model has no alias of that name, :class:`Conflict` when it points elsewhere.
+    Raises:
+        NotFound: The alias to be removed does not exist.
+        Conflict: The alias points elsewhere than expected.
     """
-    reference = Reference.coerce(name)
-    name = reference.model
-    with transaction(context, name, request_id, "unaliased") as (writer, done):
-        if done:
-            return _repeated(name, done, alias)
-        rules.check_expected(writer.table.aliases, alias, name, expect)
-        if alias not in writer.table.aliases:
+    reference = Reference.coerce(ref) if remove else Reference.parse_version(ref)
+    if not remove:
+        names.alias_name(alias, context.stages)
+    name, action = reference.model, "unaliased" if remove else "aliased"
+
+    def decide(writer: Writer) -> _Move:
+        aliases = writer.table.aliases
+        rules.check_expected(aliases, alias, name, expect)
+        if remove and alias not in aliases:
             raise NotFound(f"{name} has no alias '{alias}'", f"registry alias {name} lists them")
-        if reference.selector is not None:
-            rules.check_expected(writer.table.aliases, alias, name, resolve_target(writer, reference))
-        table = rules.remove_alias(writer.table, alias)
-        return _commit_pointer(context, writer, table, "unaliased", alias, None, request_id, dry_run)
+        number = None if reference.selector is None else resolve_target(writer, reference)
+        if remove or number is None:
+            if number is not None:
+                rules.check_expected(aliases, alias, name, number)
+            return _Move(rules.remove_alias(writer.table, alias), None, {})
+        return _Move(rules.set_alias(writer.table, name, alias, number), number, {})
+
+    return _move(context, name, action, alias, decide, request_id, dry_run)
+
+
+class _Move(NamedTuple):
+    """The stage table after a pointer has moved, what it points to, and the details of the event."""
+
+    table: StageTable
+    number: int | None
+    detail: Mapping[str, Any]
+
+
+def _move(
+    context: RegistryContext,
+    name: str,
+    action: str,
+    pointer: str,
+    decide: Callable[[Writer], _Move],
+    request_id: str | None,
+    dry_run: bool,
+    sign: Key | None = None,
+) -> PointerChange:
+    """Commit what ``decide`` returns under the lock, unless the request was carried out before."""
+
+    def change(signer: EventSigner | None) -> PointerChange:
+        with transaction(context, name, request_id, action) as (writer, done):
+            if done:
+                return _repeated(name, done, pointer)
+            return _commit_pointer(context, writer, decide(writer), action, pointer, request_id, dry_run, signer)
+
+    return run_signed(change, sign)
 
 
 def _commit_pointer(
     context: RegistryContext,
     writer: Writer,
-    table: StageTable,
+    move: _Move,
     action: str,
     pointer: str,
-    after: int | None,
     request_id: str | None,
     dry_run: bool,
-    *,
-    signer: EventSigner | None = None,
-    **detail: Any,
+    signer: EventSigner | None,
 ) -> PointerChange:
-    """Commit a table in which one pointer moved; nothing is written when it was there already, or is only drafted."""
-    if reason := detail.get("reason"):
+    """Commit a move; nothing is written when the pointer was there already, or the event is only drafted."""
+    if reason := move.detail.get("reason"):
         values.line(reason, "reason")
     kind = "alias" if action in ("aliased", "unaliased") else "stage"
-    before = getattr(writer.table, "aliases" if kind == "alias" else "stages").get(pointer)
-    model = writer.paths.name
-    overridden = _list_overridden(detail)
-    if table == writer.table or dry_run:
-        changed = table != writer.table
-        return PointerChange(model, pointer, before, after, writer.table.revision, changed, overridden=overridden)
-    event = make_event(context, action, after or before, request_id, **{kind: pointer})
-    moved = {"before": before, "after": after, **{name: text for name, text in detail.items() if text}}
+    before = (writer.table.aliases if kind == "alias" else writer.table.stages).get(pointer)
+    done = PointerChange(
+        writer.paths.name, pointer, before, move.number, writer.table.revision, move.table != writer.table,
+        overridden=_list_overridden(move.detail),
+    )  # fmt: skip
+    if not done.changed or dry_run:
+        return done
+    moved = {"before": before, "after": move.number, **{name: text for name, text in move.detail.items() if text}}
+    event = make_event(context, action, move.number or before, request_id, **{kind: pointer})
     event = replace(event, detail={**event.detail, **moved})
-    if signer and signer.keep_draft(event, ModelReader(writer.paths)):
-        return PointerChange(model, pointer, before, after, writer.table.revision, overridden=overridden)
-    table = writer.move(table, signer.make_signed_event(event, ModelReader(writer.paths)) if signer else event)
-    return PointerChange(model, pointer, before, after, table.revision, overridden=overridden)
+    model = ModelReader(writer.paths)
+    if signer and signer.keep_draft(event, model):
+        return done
+    table = writer.move(move.table, signer.make_signed_event(event, model) if signer else event)
+    return replace(done, revision=table.revision)
 
 
 def _find_done(
     context: RegistryContext, name: str, request_id: str | None, action: str, pointer: str
 ) -> PointerChange | None:
-    """The result of the same request before, for what looks at versions first: they may be gone, or others, by now."""
+    """Return the result of the same request before the version is looked up, which may be gone by now."""
     if request_id is None:
         return None
     with transaction(context, name, request_id, action) as (_, done):
@@ -287,7 +297,7 @@ def _find_done(
 
 
 def _repeated(model: str, done: JournalEntry, pointer: str) -> PointerChange:
-    """What this request did when it was carried out before."""
+    """Return the result of a request that was carried out before."""
     detail = done.event.detail
     if pointer not in (detail.get("stage"), detail.get("alias")):
         raise Conflict(

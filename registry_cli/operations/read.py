@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from .. import operations
 from ..core.names import Reference
 from ..core.records import Artifact, FileEntry, VersionRecord
 from ..core.times import resolve_time
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Protocol
 
+    from ..core.records import ModelRecord
     from ..core.results import Signature
     from ..core.values import OneOrMore
     from ..rules.metric_directions import Directions
@@ -32,15 +34,26 @@ if TYPE_CHECKING:
 def get_version(
     context: RegistryContext, ref: str | Reference, *, as_of: str | datetime | None = None
 ) -> VersionRecord:
-    """The version that ``ref`` means, now or at a time; ``churn`` alone means ``churn@latest``.
-
-    Raises :class:`InvalidInput` for a malformed reference, :class:`NotFound`, :class:`Damaged`.
-    """
+    """Return a version, now or at a time; ``churn`` alone means ``churn@latest``."""
     return read_version(context, ref, resolve_time(as_of))[1]
 
 
+def show(
+    context: RegistryContext, ref: str | Reference, *, as_of: str | datetime | None = None
+) -> ModelRecord | Artifact:
+    """Return a model for a bare name, else a version with its folder and files; now or at a time."""
+    reference = Reference.coerce(ref)
+    if reference.selector is not None:
+        return get_artifact(context, reference, as_of=as_of)
+    return operations.search.get_model(context, reference.model, as_of=as_of)
+
+
 def get_artifact(context: RegistryContext, ref: str | Reference, *, as_of: str | datetime | None = None) -> Artifact:
-    """A version with its folder and its files. :class:`Damaged` when its manifest is not the one that was sealed."""
+    """Return a version with its folder and the list of its files.
+
+    Raises:
+        Damaged: The manifest is not the one that was stored.
+    """
     model, record = read_version(context, ref, resolve_time(as_of))
     return Artifact(record, model.paths.files(record.number), model.manifest(record))
 
@@ -64,9 +77,14 @@ def open_artifact(context: RegistryContext, ref: str | Reference) -> Iterator[Ar
 def list_files(
     context: RegistryContext, ref: str | Reference, *, only: OneOrMore[str] = (), exclude: OneOrMore[str] = ()
 ) -> tuple[FileEntry, ...]:
-    """The files of a version and their sha256: all, or those that a glob of ``only`` and none of ``exclude`` matches.
+    """Return the files of a version with their sha256.
 
-    Raises :class:`NotFound` when none matches.
+    Args:
+        only: Globs; a file must match one of them.
+        exclude: Globs of files to leave out.
+
+    Raises:
+        NotFound: No file matches.
     """
     artifact = get_artifact(context, ref)
     chosen = select_files(artifact.files, only, exclude, artifact.version.ref)
@@ -76,10 +94,13 @@ def list_files(
 def get_path(
     context: RegistryContext, ref: str | Reference, file: str | None = None, *, as_of: str | datetime | None = None
 ) -> Path:
-    """Where the artifact lies, to be used in place: its folder, or one ``file`` in it.
+    """Return the path of a version's folder, or of one file in it, to be used in place.
 
-    Before it is handed out, count and size of the files are compared with what was stored (up to 1,000 files).
-    Raises :class:`Damaged` when they differ, :class:`Conflict` for a version that is packed.
+    The number of files and their size are compared with what was stored first (up to 1,000 files).
+
+    Raises:
+        Damaged: They differ.
+        Conflict: The version is packed.
     """
     model, record = read_version(context, ref, resolve_time(as_of))
     if record.files <= reader.QUICK_CHECK_FILES or record.packed is not None:
@@ -93,7 +114,11 @@ def get_path(
 
 
 def check_version(context: RegistryContext, ref: str | Reference) -> VersionRecord:
-    """Read every byte of a version and compare it with its manifest; :class:`Damaged` unless all is as stored."""
+    """Read every byte of a version and compare it with the manifest.
+
+    Raises:
+        Damaged: A file is not as it was stored.
+    """
     from ..store import fetch
 
     model, record = read_version(context, ref)
@@ -110,10 +135,17 @@ def cat(
     only: OneOrMore[str] = (),
     exclude: OneOrMore[str] = (),
 ) -> None:
-    """Write one file of a version to ``stream``; or, without ``file``, those that a glob of ``only`` and none of
-    ``exclude`` matches, one after the other in the order of the manifest.
+    """Write one file of a version to a stream; without ``file``, those that globs select, in the order of the manifest.
 
-    Raises :class:`NotFound` when there is none, :class:`Damaged` at the end of a file that is not what was stored.
+    Args:
+        file: The path in the version; None for the only file, or with globs.
+        stream: What the bytes are written to.
+        only: Globs; a file must match one of them.
+        exclude: Globs of files to leave out.
+
+    Raises:
+        NotFound: No file matches.
+        Damaged: The file is not as it was stored; raised after its last byte.
     """
     from ..store import fetch, manifest
 
@@ -139,29 +171,29 @@ def select_files(
 
 
 def get_directions(context: RegistryContext, name: str) -> Directions:
-    """Whether lower or higher values of the metrics of a model are better: as its ``model.yaml``, else the
-    ``group.yaml`` of its group, else ``registry.yaml`` declares under ``metrics``, else by the list of exact names.
+    """Return whether lower or higher values of a model's metrics are better.
 
-    Args:
-        name: The model.
+    The nearest of ``model.yaml``, ``group.yaml`` and ``registry.yaml`` that declares a metric counts, else a list of names.
 
     Returns:
-        ``directions(name).direction(metric)`` is ``lower``, ``higher``, or None where it is not known.
+        ``directions.direction(metric)`` is ``lower``, ``higher``, or None where it is not known.
 
     Raises:
-        NotFound: There is no such model.
         InvalidInput: A declaration is not valid; with its line.
     """
-    from . import settings
-
     model = open_model(context, name).name
-    return settings.load_directions(context.layout, settings.SettingsScope.for_model(model))
+    return operations.settings.load_directions(context.layout, operations.settings.SettingsScope.for_model(model))
 
 
 def read_sidecar(context: RegistryContext, ref: str | Reference, name: str) -> bytes:
-    """A file that is kept beside a version: ``environment.txt`` or ``changes.patch``, its bytes checked.
+    """Return a file that is kept beside a version, its bytes checked.
 
-    Raises :class:`NotFound` when the version has none, :class:`Damaged` when it is not what was stored.
+    Args:
+        name: ``environment.txt`` or ``changes.patch``.
+
+    Raises:
+        NotFound: The version has no such file.
+        Damaged: The file is not as it was stored.
     """
     model, record = read_version(context, ref)
     data = model.sidecar(record, name)
@@ -171,11 +203,8 @@ def read_sidecar(context: RegistryContext, ref: str | Reference, name: str) -> b
 
 
 def list_signatures(context: RegistryContext, ref: str | Reference) -> tuple[Signature, ...]:
-    """Who signed a version, and whether it holds: see :meth:`verify`."""
+    """Return the signatures of a version, and whether each is valid."""
     found, record = read_version(context, ref)
     if not found.mentions(record.number, b"signatures"):
         return ()
-    from .approvals import describe_signatures
-
-    model, state, number = resolve_version(context, record.ref)
-    return describe_signatures(context.layout, model, state, number)
+    return operations.approvals.describe_signatures(context.layout, *resolve_version(context, record.ref))

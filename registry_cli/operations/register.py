@@ -207,7 +207,7 @@ def _set_pointers(
     if stage:
         moved.append(pointers.promote(context, ref, stage, request_id=f"{request_id}:stage", verify=False))
     if alias:
-        moved.append(pointers.set_alias(context, ref, alias, request_id=f"{request_id}:alias"))
+        moved.append(pointers.alias(context, ref, alias, request_id=f"{request_id}:alias"))
     return tuple(moved)
 
 

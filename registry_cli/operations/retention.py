@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Container, Iterable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.names import Reference
 from ..core.records import VersionRecord
@@ -21,16 +21,17 @@ from ..rules import stages as stage_rules
 from ..rules.metric_directions import LISTED
 from ..rules.retention_rules import RetentionStep, iter_policy_steps
 from ..rules.stages import ARCHIVE, DELETE, PACK
-from ..store import codec, history, reader
+from ..store import codec, history
 from ..store.maintenance import gc
-from ..store.reader import ModelReader
+from ..store.packs import pack_writer
+from ..store.reader import ModelReader, ModelSnapshot
 from ..store.writer import Writer
 from . import settings
 from .archive import commit_in_turn, delete_numbers, ensure_deletable, ensure_no_rollback_targets, make_event_id
-from .context import open_model
+from .context import open_model, open_snapshot
 from .pack import PackRequest, find_packed, pack_versions
 from .search import list_model_names, raise_error, search_versions
-from .transaction import make_event, open_writer
+from .transaction import Transaction, make_event, take_snapshot, transaction
 
 if TYPE_CHECKING:
     from ..rules.metric_directions import Directions
@@ -38,29 +39,22 @@ if TYPE_CHECKING:
     from ..rules.retention_rules import RetentionRules
     from .context import RegistryContext
 
-_EVENT_ACTIONS = {ARCHIVE: "archived", DELETE: "deleted", PACK: "packed"}
+_EVENTS = {ARCHIVE: "archived", DELETE: "deleted", PACK: "packed"}
 #: What versions were made from: a reference, and the version that names it in its lineage.
 Children = list[tuple[Reference, VersionRecord]]
 
 
-def ignore_warning(_: str) -> None:
-    """Pass over a warning."""
-
-
-class RetentionOutcome(NamedTuple):
-    """What was done, and the folders that are to be removed after it, without the lock."""
-
-    changed: VersionsChanged
-    trash: list[Path]
-
-
 def plan_retention(context: RegistryContext, name: str, action: str, rules: RetentionRules) -> Plan:
-    """What ``rules`` would archive or delete of a model, and why; nothing is locked or changed.
+    """Plan what rules would archive, delete or pack of a model; nothing is locked or changed.
 
-    ``action`` is ``archive`` (among the versions in use), ``delete`` (among the archived) or ``pack`` (the archived).
-    Raises :class:`InvalidInput` for a metric that no version has, :class:`Damaged` when a version can't be read.
+    Args:
+        action: ``archive`` (versions in use), ``delete`` or ``pack`` (archived ones).
+
+    Raises:
+        InvalidInput: No version has a metric of the rules.
+        Damaged: A version can't be read.
     """
-    return _plan_step(context, RetentionStep(name, action, rules), context.clock(), _list_children(context, action))
+    return _plan_step(context, RetentionStep(name, action, rules), _list_children(context, action))
 
 
 def retain(
@@ -72,7 +66,7 @@ def retain(
     reason: str = "",
     request_id: str | None = None,
 ) -> VersionsChanged:
-    """Archive, delete or pack what ``rules`` choose, as :meth:`plan` says; nothing is changed when that is nothing."""
+    """Archive, delete or pack what rules choose, as :meth:`plan` returns it."""
     request = RetentionRequest.create(request_id, reason)
     with commit_in_turn(request.id, False) as outcomes:
         _retain_step(context, RetentionStep(name, action, rules), _list_children(context, action), request, outcomes)
@@ -87,25 +81,32 @@ def apply_plans(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> list[VersionsChanged]:
-    """Carry out exactly these plans; what was carried out before, or in part, is not done twice.
+    """Apply exactly these plans; what was done before, or in part, is not done twice.
 
-    Raises :class:`Conflict` for a model that has changed since: all are looked at before the first is touched.
+    Raises:
+        Conflict: A model has changed since; all are checked before the first is touched.
     """
     expected = list(_iter_revisions(plans))
-    request = RetentionRequest(request_id or get_request_id(plan for plan, _ in expected), True, reason)
+    ids = [plan.request_id for plan, _ in expected]  # of these plans always the same: applied again, it is a repetition
+    own = ids[0] if len(ids) == 1 else hashlib.sha256("".join(ids).encode()).hexdigest()[:32]
+    request = RetentionRequest(request_id or own, True, reason)
     for plan, revision in expected:
-        with open_writer(context, plan.model) as writer:
-            _find_remaining(context, writer, plan, range(plan.revision, revision + 1), request)
+        with transaction(
+            context, plan.model, request.event_id(plan.action, plan.chosen), _EVENTS[plan.action]
+        ) as found:
+            _find_remaining(context, found, plan, range(plan.revision, revision + 1), request)
     with commit_in_turn(request.id, dry_run) as outcomes:
         for plan, revision in expected:
-            with open_writer(context, plan.model) as writer:
+            event_id = request.event_id(plan.action, plan.chosen)
+            with transaction(context, plan.model, event_id, _EVENTS[plan.action]) as found:
                 due = plan.revision if dry_run else revision  # nothing was moved on
-                numbers, left = _find_remaining(context, writer, plan, (due,), request)
+                numbers, left = _find_remaining(context, found, plan, (due,), request)
                 if plan.action != PACK:
-                    done = _execute(context, writer, plan, numbers, left, request, dry_run)
-                    outcomes.append(done.changed)
+                    snapshot = take_snapshot(found.writer)
+                    done, trash = _execute(context, found.writer, snapshot, plan, numbers, left, request, dry_run)
+                    outcomes.append(done)
             if plan.action != PACK:
-                gc.remove_trash(context.layout.model(done.changed.model), done.trash)  # slow, and needs no lock
+                gc.remove_trash(context.layout.model(plan.model), trash)  # slow, and needs no lock
             elif not dry_run:
                 pack_versions(context, plan.model, numbers, _pack_request(plan, request), outcomes)
             else:
@@ -119,13 +120,16 @@ def plan_prune(
     rules: RetentionRules | None = None,
     *,
     on_error: Callable[[RegistryError], None] = raise_error,
-    on_warning: Callable[[str], None] = ignore_warning,
+    on_warning: Callable[[str], None] = lambda _: None,
 ) -> list[Plan]:
-    """What :meth:`prune` would do; ``on_warning`` is told of rules of a policy that keep every version."""
+    """Plan what :meth:`prune` would do; the arguments are the same."""
     children = _list_children(context, DELETE)
     found: list[Plan] = []
-    for steps in _iter_steps(context, models, rules, on_error, on_warning):
-        plans = list(_run_steps(steps, lambda step: _plan_step(context, step, context.clock(), children), on_error))
+    for snapshot, steps in _iter_steps(context, models, rules, on_error, on_warning):
+        plans: list[Plan] = []
+        with _reporting(on_error):
+            for step in steps:
+                plans += [_plan_step(context, step, children, snapshot)]
         gone = {number: "deleted before" for each in plans if each.action == DELETE for number in each.chosen}
         found += [each.without(gone) if each.action == PACK else each for each in plans]
     return found
@@ -139,25 +143,30 @@ def prune(
     reason: str = "",
     request_id: str | None = None,
     on_error: Callable[[RegistryError], None] = raise_error,
-    on_warning: Callable[[str], None] = ignore_warning,
+    on_warning: Callable[[str], None] = lambda _: None,
 ) -> list[VersionsChanged]:
-    """Delete the archived versions that ``rules`` choose, of some models or of all.
+    """Delete archived versions, and archive others, by rules or by the retention policy of each model.
 
-    Without rules each model's policy is followed: what its ``model.yaml``, else the ``group.yaml`` of its group, else
-    ``registry.yaml``, says under ``retention`` to delete and to archive. ``on_error`` is told of each model that can't be done; nothing is done
-    to that one, and the others have their turn. ``on_warning`` is told of rules of a policy that keep every version
-    because the direction of their metric is not known. Raises :class:`InvalidInput` for a slip in ``registry.yaml``, and
-    for a model that was named and has no policy.
+    Args:
+        models: Names; all models by default.
+        rules: What to delete; without them the policy of each model is followed.
+        on_error: Called with the error of each model that can't be done; the others are.
+        on_warning: Called with a sentence for rules that keep every version, since the direction of a metric is not known.
+
+    Raises:
+        InvalidInput: ``registry.yaml`` is not valid, or a model that is named has no policy.
     """
     children = _list_children(context, DELETE)
     request = RetentionRequest.create(request_id, reason)
     with commit_in_turn(request.id, False) as outcomes:
-        for steps in _iter_steps(context, models, rules, on_error, on_warning):
-            judged = _run_steps(steps, lambda step: _evaluate_step(context, step, context.clock(), children), on_error)
-            if len(list(judged)) < len(steps):  # a slip in one of them: none is done
-                continue
-            for _ in _run_steps(steps, lambda step: _retain_step(context, step, children, request, outcomes), on_error):
-                pass
+        for snapshot, steps in _iter_steps(context, models, rules, on_error, on_warning):
+            before = len(outcomes)
+            with _reporting(on_error):  # a mistake in one of the steps: none is done
+                plans = [_evaluate_step(context, step, children, snapshot) for step in steps]
+                for step, plan in zip(steps, plans, strict=True):
+                    changed = any(done.changed for done in outcomes[before:])  # by a step before
+                    judged = None if changed else (snapshot, plan)
+                    _retain_step(context, step, children, request, outcomes, judged)
     return outcomes
 
 
@@ -167,36 +176,40 @@ def _retain_step(
     children: Children,
     request: RetentionRequest,
     outcomes: list[VersionsChanged],
+    judged: tuple[ModelSnapshot, Plan] | None = None,
 ) -> None:
+    """Carry out one step; ``judged`` is its plan and the snapshot that it was made from, if there is one."""
+    snapshot, plan = judged or (open_snapshot(context, step.model), None)
+    plan = plan or _evaluate_step(context, step, children, snapshot)  # slow, and needs no lock: looked at again below
     if step.action == PACK:
-        plan = _plan_step(context, step, context.clock(), children)
+        plan = _drop_useless_packs(context, plan)
         wanted = _pack_request(plan, request)
         numbers = VersionRanges.from_numbers(plan.chosen) | find_packed(context, plan.model, wanted)
         pack_versions(context, plan.model, numbers, wanted, outcomes)
         return
-    now = context.clock()
-    plan = _evaluate_step(context, step, now, children)  # slow, and needs no lock: looked at again below
-    with open_writer(context, step.model) as writer:
-        started = _find_started(writer, step.action, request) if request.given else None
+    event_id = request.event_id(step.action) if request.given else None
+    with transaction(context, step.model, event_id, _EVENTS[step.action]) as found:
+        writer, started = found.writer, _find_started(found, step.action)
+        snapshot = snapshot.under_lock(writer.table, writer.last)
         if started is None and (writer.table.revision, writer.highest) != (plan.revision, plan.highest):
-            plan = _evaluate_step(context, step, now, children)
+            plan = _evaluate_step(context, step, children, snapshot)
         numbers, left = started or (VersionRanges.from_numbers(plan.chosen),) * 2
-        done = _execute(context, writer, plan, numbers, left, request, False)
-        outcomes.append(done.changed)
-    gc.remove_trash(context.layout.model(done.changed.model), done.trash)  # slow, and needs no lock
+        done, trash = _execute(context, writer, snapshot, plan, numbers, left, request)
+        outcomes.append(done)
+    gc.remove_trash(context.layout.model(step.model), trash)  # slow, and needs no lock
 
 
-def _plan_step(context: RegistryContext, step: RetentionStep, now: datetime, children: Children) -> Plan:
-    plan = _evaluate_step(context, step, now, children)
+def _plan_step(
+    context: RegistryContext, step: RetentionStep, children: Children, snapshot: ModelSnapshot | None = None
+) -> Plan:
+    plan = _evaluate_step(context, step, children, snapshot or open_snapshot(context, step.model))
     if plan.action == PACK:
         return _drop_useless_packs(context, plan)
     return plan.with_freed(gc.freed_by(context.layout.model(plan.model), plan.chosen))
 
 
 def _drop_useless_packs(context: RegistryContext, plan: Plan) -> Plan:
-    """A plan to pack, without what would free nothing, or is not ours to pack."""
-    from ..store.packs import pack_writer
-
+    """Remove from a plan to pack what would free nothing, or belongs to another user."""
     model = open_model(context, plan.model)
     owned = [number for number in plan.chosen if pack_writer.is_owned(model.paths, number)]
     found = pack_writer.select_worthwhile(model, owned)
@@ -210,80 +223,69 @@ def _pack_request(plan: Plan, request: RetentionRequest) -> PackRequest:
     return PackRequest(plan.compress, request.id, request.given, reason)
 
 
-def _evaluate_step(context: RegistryContext, step: RetentionStep, now: datetime, children: Children) -> Plan:
-    model = open_model(context, step.model)
-    state = model.state()
-    highest = reader.highest(model.paths, state.table)
+def _evaluate_step(context: RegistryContext, step: RetentionStep, children: Children, snapshot: ModelSnapshot) -> Plan:
+    name, table = snapshot.name, snapshot.table
+    entries = history.read_entries(snapshot, b"" if step.action == DELETE else history.STAGE)
+    highest = snapshot.highest()
     versions: list[VersionRecord] = []
-    for number in model.numbers(state.table, highest):
+    for number in snapshot.model.numbers(table, highest):
         try:
-            versions.append(model.version(number, state))
+            versions.append(snapshot.version(number))
         except NotFound:  # somebody deleted it while we looked: the revision will tell
             continue
     if step.strict:
-        retention.check_metrics(step.rules, versions, model.name)
-    directions = _directions(context, step)
-    stages = tuple(dict.fromkeys((*context.stages, *state.table.stages)))
-    since = {}
-    if step.action == DELETE:
-        entries = reversed(list(history.newest_first(model.paths)))
-        since = retention.archived_since(entry.event for entry in entries)
-    document = model.document(state)
+        retention.check_metrics(step.rules, versions, name)
+    directions = _directions(context, step, snapshot)
+    since = retention.archived_since(entry.event for entry in entries) if step.action == DELETE else {}
+    document = snapshot.document()
     formerly, identity = codec.former_names(document), codec.model_id(document)
     needed = {
         number: child.ref
         for reference, child in children
-        if child.model != model.name and retention.refers_to(reference, child, identity, (model.name, *formerly))
+        if child.model != name and retention.refers_to(reference, child, identity, (name, *formerly))
         for number in retention.iter_referenced(reference, versions)
     }
-    chains = history.stage_timelines(model.paths, stages)
+    chains = history.stage_timelines(entries, dict.fromkeys((*context.stages, *table.stages)))
     known = retention.RetentionInput(
-        model.name, versions, state.table, chains, highest, since, needed, formerly, directions, identity
+        name, versions, table, chains, highest, since, needed, formerly, directions, identity
     )
-    return retention.make_plan(known, step.rules, now, step.action)
+    return retention.make_plan(known, step.rules, context.clock(), step.action)
 
 
-def _list_undirected(context: RegistryContext, step: RetentionStep) -> tuple[str, ...]:
-    return step.rules.directed(_directions(context, step), strict=False).undirected
-
-
-def _directions(context: RegistryContext, step: RetentionStep) -> Directions:
+def _directions(context: RegistryContext, step: RetentionStep, snapshot: ModelSnapshot) -> Directions:
     """The directions of the model's metrics. Raises :class:`InvalidInput` where the rules need one that is not known."""
     if not step.rules.best:
         return LISTED
-    found = settings.load_directions(context.layout, settings.SettingsScope.for_model(step.model))
+    found = settings.load_directions(context.layout, settings.SettingsScope.for_model(step.model, snapshot))
     step.rules.directed(found, strict=not step.policy)
     return found
 
 
 def _list_children(context: RegistryContext, action: str) -> Children:
-    """What versions, of whichever model, say they were made from; only what is deleted is lost to them."""
+    """Return the versions of all models with their parents, for steps that delete."""
     if action != DELETE:
         return []
     found = search_versions(context, archived=True)
     return [(parent, version) for version in found for parent in retention.iter_parents(version)]
 
 
-def _find_started(writer: Writer, action: str, request: RetentionRequest) -> tuple[VersionRanges, VersionRanges] | None:
-    """All that this request was about, and what is left of it, when it was begun before."""
-    if action == PACK:
+def _find_started(found: Transaction, action: str) -> tuple[VersionRanges, VersionRanges] | None:
+    """Return all versions of a request that was begun before, and those that are left."""
+    if found.done is None:
         return None
-    identity = make_event_id(request.id, 1, action == DELETE)
-    entry = writer.done_before(identity, _EVENT_ACTIONS[action])
-    if entry is None:
-        return None
-    numbers = VersionRanges.parse(str(entry.event.detail.get("versions", entry.event.version or "")))
-    return numbers, numbers - writer.table.deleted if action == DELETE else VersionRanges()
+    event = found.done.event
+    numbers = VersionRanges.parse(str(event.detail.get("versions", event.version or "")))
+    return numbers, numbers - found.writer.table.deleted if action == DELETE else VersionRanges()
 
 
 def _find_remaining(
-    context: RegistryContext, writer: Writer, plan: Plan, revisions: Container[int], request: RetentionRequest
+    context: RegistryContext, found: Transaction, plan: Plan, revisions: Container[int], request: RetentionRequest
 ) -> tuple[VersionRanges, VersionRanges]:
-    """What a plan is about, and what is left to do of it. :class:`Conflict` if it is out of date."""
-    numbers = VersionRanges.from_numbers(plan.chosen)
+    """Return the versions of a plan, and those that are left. Raises :class:`Conflict` if it is out of date."""
+    writer, numbers = found.writer, VersionRanges.from_numbers(plan.chosen)
     if not numbers:
         return numbers, numbers
-    if started := _find_started(writer, plan.action, request):
+    if started := _find_started(found, plan.action):
         return started
     if plan.action == PACK and find_packed(context, plan.model, _pack_request(plan, request)):
         return numbers, numbers - writer.table.packed
@@ -299,35 +301,37 @@ def _find_remaining(
     fit = {DELETE: there - used, ARCHIVE: used, PACK: there - writer.table.packed}[plan.action]
     if wrong := numbers - fit:
         state = {DELETE: "archived", ARCHIVE: "in use", PACK: "there and unpacked"}[plan.action]
-        raise Conflict(f"{model}: {wrong} can't be {_EVENT_ACTIONS[plan.action]}: not {state}", "plan it again")
+        raise Conflict(f"{model}: {wrong} can't be {_EVENTS[plan.action]}: not {state}", "plan it again")
     return numbers, numbers
 
 
 def _execute(
     context: RegistryContext,
     writer: Writer,
+    snapshot: ModelSnapshot,
     plan: Plan,
     numbers: VersionRanges,
     left: VersionRanges,
     request: RetentionRequest,
-    dry_run: bool,
-) -> RetentionOutcome:
-    """One change of the stage table to archive, one a version to delete, the oldest first."""
-    reason = request.reason or _flatten(f"retention: {plan.rules}")
+    dry_run: bool = False,
+) -> tuple[VersionsChanged, list[Path]]:
+    """One change of the stage table to archive, one a version to delete, the oldest first.
+
+    Returns what was done, and the folders that are to be removed after it, without the lock.
+    """
+    detail = {"versions": str(numbers), "reason": request.reason or _flatten(f"retention: {plan.rules}")}
     trash = []
     if plan.action == DELETE:
-        ensure_deletable(context, writer, left, False)
+        ensure_deletable(context, writer, snapshot, left, False)
         if left and not dry_run:
-            trash = delete_numbers(
-                context, writer, numbers, left, request.id, {"reason": reason, "versions": str(numbers)}
-            )
+            trash = delete_numbers(context, writer, numbers, left, request.id, detail)
     else:
-        ensure_no_rollback_targets(context, writer, left)
+        ensure_no_rollback_targets(context, snapshot, left)
         table = stage_rules.archive(writer.table, plan.model, left)
         if left and not dry_run:
-            writer.move(table, make_event(context, "archived", None, request.id, versions=str(numbers), reason=reason))
-    done = VersionsChanged(plan.model, _EVENT_ACTIONS[plan.action], tuple(numbers), writer.table.revision, bool(left))
-    return RetentionOutcome(done, trash)
+            writer.move(table, make_event(context, "archived", None, request.id, **detail))
+    done = VersionsChanged(plan.model, _EVENTS[plan.action], tuple(numbers), writer.table.revision, bool(left))
+    return done, trash
 
 
 def _iter_steps(
@@ -336,41 +340,58 @@ def _iter_steps(
     rules: RetentionRules | None,
     on_error: Callable[[RegistryError], None],
     on_warning: Callable[[str], None],
-) -> Iterator[list[RetentionStep]]:
-    """What is to be done, model by model: first to delete, so that what is archived now has its time."""
+) -> Iterator[tuple[ModelSnapshot, list[RetentionStep]]]:
+    """Iterate over models and their steps: deletions first, so that what is archived now is not deleted yet."""
     chosen = (
         list_model_names(context)
         if models is None
         else [open_model(context, name).name for name in dict.fromkeys(as_list(models, "models"))]
     )
-    if rules:
-        yield from ([RetentionStep(name, DELETE, rules)] for name in chosen)
-        return
-    retention = settings.RetentionPolicies(context.layout)
+    policies = None if rules else settings.RetentionPolicies(context.layout)
     for name in chosen:
         try:
-            model = open_model(context, name)
-            own = str(model.paths.model.relative_to(context.root))
-            steps = list(iter_policy_steps(name, retention.for_scope(settings.SettingsScope.for_model(name)), own))
+            snapshot = open_snapshot(context, name)
+            if policies:
+                steps = _list_policy_steps(context, snapshot, policies, on_warning)
+            else:
+                steps = [RetentionStep(name, DELETE, rules)] if rules else []
             if not steps and models is not None:
                 raise InvalidInput(
                     f"{name} has no retention policy",
                     "say how old (--older-than 90d), or write 'retention' into its model.yaml",
                 )
-            for metric in dict.fromkeys(each for step in steps for each in _list_undirected(context, step)):
-                on_warning(
-                    f"{name}: the direction of metric '{metric}' is not known, so its retention policy keeps every "
-                    f"version; write {metric}:N:min or {metric}:N:max, or declare 'metrics: {{{metric}: lower}}'"
-                )
         except RegistryError as error:
             on_error(error)
         else:
-            yield steps
+            yield snapshot, steps
+
+
+def _list_policy_steps(
+    context: RegistryContext,
+    snapshot: ModelSnapshot,
+    policies: settings.RetentionPolicies,
+    on_warning: Callable[[str], None],
+) -> list[RetentionStep]:
+    """The steps of the policy of a model, with a warning for each metric whose direction is not known."""
+    name = snapshot.name
+    own = str(snapshot.paths.model.relative_to(context.root))
+    policy = policies.for_scope(settings.SettingsScope.for_model(name, snapshot))
+    steps = list(iter_policy_steps(name, policy, own))
+    undirected = (
+        metric
+        for step in steps
+        for metric in step.rules.directed(_directions(context, step, snapshot), strict=False).undirected
+    )
+    for metric in dict.fromkeys(undirected):
+        on_warning(
+            f"{name}: the direction of metric '{metric}' is not known, so its retention policy keeps every "
+            f"version; write {metric}:N:min or {metric}:N:max, or declare 'metrics: {{{metric}: lower}}'"
+        )
+    return steps
 
 
 #: So many characters of the rules are kept in the history as the reason.
 REASON = 500
-_T = TypeVar("_T")
 
 
 class RetentionRequest(NamedTuple):
@@ -384,19 +405,20 @@ class RetentionRequest(NamedTuple):
     def create(cls, request_id: str | None, reason: str) -> RetentionRequest:
         return cls(request_id or os.urandom(16).hex(), request_id is not None, reason)
 
+    def event_id(self, action: str, chosen: Sequence[int] | None = None) -> str | None:
+        """The id of the first event of a step, None if it has none: versions are packed under ids of their own."""
+        return None if action == PACK or chosen == () else make_event_id(self.id, 1, action == DELETE)
 
-def _run_steps(
-    steps: Iterable[RetentionStep], operate: Callable[[RetentionStep], _T], on_error: Callable[[RegistryError], None]
-) -> Iterator[_T]:
-    """What each step of a model gives; after one that failed the others of that model are left."""
-    for step in steps:
-        try:
-            yield operate(step)
-        except Indeterminate:
-            raise
-        except RegistryError as error:
-            on_error(error)
-            return
+
+@contextlib.contextmanager
+def _reporting(on_error: Callable[[RegistryError], None]) -> Iterator[None]:
+    """After an error in one step of a model the others of that model are left out; the next model has its turn."""
+    try:
+        yield
+    except Indeterminate:
+        raise
+    except RegistryError as error:
+        on_error(error)
 
 
 def _iter_revisions(plans: Iterable[Plan]) -> Iterator[tuple[Plan, int]]:
@@ -410,12 +432,6 @@ def _iter_revisions(plans: Iterable[Plan]) -> Iterator[tuple[Plan, int]]:
         before = moves.get(plan.model, 0)
         yield plan, plan.revision + before
         moves[plan.model] = before + (bool(plan.chosen) if plan.action == ARCHIVE else len(plan.chosen))
-
-
-def get_request_id(plans: Iterable[Plan]) -> str:
-    """One request id for these plans, always the same: to apply them again is to repeat the request."""
-    ids = [plan.request_id for plan in plans]
-    return ids[0] if len(ids) == 1 else hashlib.sha256("".join(ids).encode()).hexdigest()[:32]
 
 
 def _flatten(text: str) -> str:

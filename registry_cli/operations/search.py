@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import cached_property
 from itertools import chain, islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from ..core.lazy_dataclass import replace
 from ..core.names import is_model_name
 from ..core.records import ModelRecord, ModelSummary, RegistryRecord, VersionRecord, VersionSummary
 from ..core.times import resolve_time, utc_now
 from ..errors import Damaged, NotFound, RegistryError
 from ..store import layout, model_names
 from ..store.model_names import iter_model_names
-from ..store.reader import ModelReader, ModelState
-from .context import open_model, past_table
+from .context import load_past, open_model, open_snapshot
 
 if TYPE_CHECKING:
     from ..core.progress import Progress
     from ..index.index import Index, UnreadableDocument
+    from ..store.reader import ModelSnapshot
     from .context import RegistryContext
 
 #: What is told of documents that can't be read; the answer goes on without them.
@@ -27,23 +27,13 @@ OnDamage = Callable[[RegistryError], None]
 _METRICS = 3
 
 
-class VersionQuery(NamedTuple):
-    """Which versions, in which order: ``model`` None for all, the archived ones too with ``archived``."""
-
-    model: str | None
-    where: str | Sequence[str]
-    archived: bool
-    sort: str
-    limit: int | None
-
-
 def raise_error(error: RegistryError) -> None:
-    """What is done about damage when nobody asked to be told."""
+    """Raise the error: what is done about damage by default."""
     raise error
 
 
 def get_info(context: RegistryContext) -> RegistryRecord:
-    """The registry as a whole. ``size`` is what its versions add up to in bytes, shared files counted each time."""
+    """Return the registry as a whole. ``size`` is the sum over its versions in bytes, shared files counted each time."""
     models = versions = archived = size = packed = packed_size = 0
     for _ in iter_model_names(context.layout):
         models += 1
@@ -61,17 +51,14 @@ def get_info(context: RegistryContext) -> RegistryRecord:
 
 
 def list_model_names(context: RegistryContext) -> list[str]:
-    """The names of all models, in order."""
+    """Return the names of all models, in order."""
     return list(iter_model_names(context.layout))
 
 
 def iter_models(
     context: RegistryContext, *, as_of: str | datetime | None = None, on_damage: OnDamage = raise_error
 ) -> Iterator[ModelRecord]:
-    """Every model, in the order of names; as it was at a time, if one is given.
-
-    ``on_damage`` is told of each document that can't be read; the rest is listed.
-    """
+    """Iterate over all models in the order of names, now or at a time."""
     return (each.model for each in iter_overview(context, as_of=as_of, on_damage=on_damage, glances=False))
 
 
@@ -82,9 +69,12 @@ def iter_overview(
     on_damage: OnDamage = raise_error,
     glances: bool = True,
 ) -> Iterator[ModelSummary]:
-    """As :meth:`models`, with what a list shows of the versions that are the latest or hold a stage.
+    """Iterate over all models in the order of names, with a summary of the latest version and of those that hold a stage.
 
-    Without ``glances`` nothing is shown of them, and none is looked at.
+    Args:
+        as_of: The models as they were at this time.
+        on_damage: Called with the error of each document that can't be read.
+        glances: False leaves the summaries out; no version is read then.
     """
     if as_of is None:
         answer = context.index.query(lambda index: _query_overview(context, index, glances))
@@ -117,16 +107,15 @@ def _query_overview(
 def _read_overview(
     context: RegistryContext, name: str, then: str | None, on_damage: OnDamage, glances: bool
 ) -> ModelSummary | None:
-    model = open_model(context, name)
-    state = model.state()
-    past = _state_at(model, state, then)
+    now = open_snapshot(context, name)
+    past = _as_of(now, then)
     if past is None:
         return None
-    record = model.record(past[0], past[1])
+    record = now.model.record(past[0].state, past[1])
     shown = {}
     for number in _list_shown(record) if glances else ():
         try:
-            version = model.version(number, state)
+            version = now.version(number)
         except NotFound:
             continue
         except Damaged as error:
@@ -136,25 +125,20 @@ def _read_overview(
     return ModelSummary(record, shown)
 
 
-def _state_at(model: ModelReader, state: ModelState, then: str | None) -> tuple[ModelState, int | None] | None:
-    """The state of a model at a time, and the highest number then; None when it was not there yet."""
+def _as_of(snapshot: ModelSnapshot, then: str | None) -> tuple[ModelSnapshot, int | None] | None:
+    """A model at a time, and the highest number then; None when it was not there yet."""
     if then is None:
-        return state, None
-    from ..store import history
-
-    past = history.load_past_state(model.paths, then)
-    if past is None:
-        return None
-    return replace(state, table=past_table(past.table, state.table)), past.highest
+        return snapshot, None
+    found = load_past(snapshot, then)
+    return None if found is None else (found[1], found[0].highest)
 
 
 def get_model(context: RegistryContext, name: str, *, as_of: str | datetime | None = None) -> ModelRecord:
-    """One model. Raises :class:`NotFound`."""
-    model = open_model(context, name)
-    past = _state_at(model, model.state(), resolve_time(as_of))
+    """Return a model, now or at a time."""
+    past = _as_of(open_snapshot(context, name), resolve_time(as_of))
     if past is None:
         raise NotFound(f"there was no model '{name}' yet at {resolve_time(as_of)}")
-    return model.record(*past)
+    return past[0].model.record(past[0].state, past[1])
 
 
 def list_versions(
@@ -168,14 +152,13 @@ def list_versions(
     as_of: str | datetime | None = None,
     on_damage: OnDamage = raise_error,
 ) -> list[VersionRecord]:
-    """The versions of a model, the newest first unless ``sort`` says otherwise; see :meth:`search`.
+    """Return the versions of a model, the newest first unless ``sort`` says otherwise; see :meth:`search`.
 
-    With ``as_of``, those that were there then, with the stages, aliases and archive of that time.
+    With ``as_of``, the versions of that time with their stages, aliases and archive of that time.
     """
     open_model(context, name)
-    wanted = VersionQuery(name, where, archived, sort, limit)
-    then = resolve_time(as_of)
-    return list(_find_versions(context, wanted, then, on_damage))
+    search = SearchExecution(name, where, archived, sort, limit)
+    return list(_find_versions(context, search, resolve_time(as_of), on_damage))
 
 
 def search_versions(
@@ -188,14 +171,21 @@ def search_versions(
     as_of: str | datetime | None = None,
     on_damage: OnDamage = raise_error,
 ) -> Iterator[VersionRecord]:
-    """The versions of all models that the query ``where`` selects (or each of several), at most ``limit``.
+    """Search the versions of all models.
 
-    The archived ones are left out unless asked for, or unless the query speaks of ``archived``. They come model
-    by model, the newest first, or as ``sort`` says: ``metrics.auc:desc,created``. With ``as_of``, those that were
-    there then, with the stages, aliases and archive of that time. ``on_damage`` is told of what
-    can't be read; the rest is found. Raises :class:`InvalidInput` for a slip in a query.
+    Args:
+        where: A query, or several that must all match.
+        archived: Include archived versions; a query about ``archived`` includes them anyway.
+        sort: For example ``metrics.auc:desc,created``; otherwise model by model, the newest first.
+        limit: At most so many.
+        as_of: The versions of this time, with their stages, aliases and archive of that time.
+        on_damage: Called with the error of each document that can't be read.
+
+    Raises:
+        InvalidInput: A query or the sort order is not valid.
     """
-    return _find_versions(context, VersionQuery(None, where, archived, sort, limit), resolve_time(as_of), on_damage)
+    search = SearchExecution(None, where, archived, sort, limit)
+    return _find_versions(context, search, resolve_time(as_of), on_damage)
 
 
 def find_unknown_names(
@@ -224,16 +214,15 @@ def find_unknown_names(
 
 
 def _find_versions(
-    context: RegistryContext, wanted: VersionQuery, then: str | None, on_damage: OnDamage
+    context: RegistryContext, search: SearchExecution, then: str | None, on_damage: OnDamage
 ) -> Iterator[VersionRecord]:
-    selection = SearchExecution(wanted, utc_now())
-    a_few = wanted.model is not None and wanted.limit is not None and not (selection.query or selection.ordering)
+    a_few = search.model is not None and search.limit is not None and not (search.query or search.ordering)
     if then is None and not a_few:  # the newest few of one model are read faster than a new index is made
-        answer = context.index.query(lambda index: selection.run_on_index(index, context.index.progress))
+        answer = context.index.query(lambda index: search.run_on_index(index, context.index.progress))
         if answer is not None:
             _report_unreadable(answer[1], on_damage)
             return answer[0]
-    return selection.filter_records(_iter_records(context, wanted.model, then, on_damage))
+    return search.filter_records(_iter_records(context, search.model, then, on_damage))
 
 
 def _iter_records(
@@ -242,16 +231,16 @@ def _iter_records(
     """Every version of a model, or of all, from the files, the newest of each first."""
     for each in [name] if name else iter_model_names(context.layout):
         try:
-            model = open_model(context, each)
-            past = _state_at(model, model.state(), then)
+            past = _as_of(open_snapshot(context, each), then)
         except RegistryError as error:
             on_damage(error)
             continue
         if past is None:
             continue
-        for number in reversed(model.numbers(past[0].table, past[1])):
+        model, state = past[0].model, past[0].state
+        for number in reversed(model.numbers(state.table, past[1])):
             try:
-                yield model.version(number, past[0])
+                yield model.version(number, state)
             except NotFound:  # somebody deleted it while we looked
                 continue
             except Damaged as error:
@@ -273,18 +262,18 @@ _AT_ONCE = 2_000
 
 
 class SearchExecution:
-    """What is wanted, parsed. Raises :class:`InvalidInput` for a slip."""
+    """A parsed query. Raises :class:`InvalidInput` for a mistake in it."""
 
-    def __init__(self, wanted: VersionQuery, now: datetime) -> None:
-        from ..query import query
-        from ..query.query import parse_sort
+    def __init__(
+        self, model: str | None, where: str | Sequence[str], archived: bool, sort: str, limit: int | None
+    ) -> None:
+        from ..query.query import parse_all, parse_sort
 
-        self.wanted, self.now = wanted, now
-        given = [wanted.where] if isinstance(wanted.where, str) else wanted.where
-        texts = [text for text in given if text.strip()]
-        self.query = query.parse_all(texts) if texts else None
-        self.ordering = parse_sort(wanted.sort) if wanted.sort else None
-        self.all = wanted.archived or (self.query is not None and "archived" in self.query.fields)
+        self.model, self.limit, self.now = model, limit, utc_now()
+        texts = [text for text in ([where] if isinstance(where, str) else where) if text.strip()]
+        self.query = parse_all(texts) if texts else None
+        self.ordering = parse_sort(sort) if sort else None
+        self.all = archived or (self.query is not None and "archived" in self.query.fields)
 
     def run_on_index(
         self, index: Index, progress: Progress
@@ -294,9 +283,9 @@ class SearchExecution:
 
         texts: list[str] = [] if self.all else ["v.archived = 0"]
         parameters: list[object] = []
-        if self.wanted.model is not None:
+        if self.model is not None:
             texts.append("v.model = ?")
-            parameters.append(self.wanted.model)
+            parameters.append(self.model)
         if self.query:
             text, values = self.query.sql(self.now)
             texts.append(f"({text})")
@@ -307,21 +296,21 @@ class SearchExecution:
             parameters,
             order,
             order_values,
-            self.wanted.limit,
+            self.limit,
             self.query.functions if self.query else {},
         )
 
-        index.refresh(self.wanted.model, progress)
+        index.refresh(self.model, progress)
         found = index.versions(condition)
         if self.query and self.query.functions:
             with self.query.bounded():
                 found = iter(list(found))
         first = list(islice(found, _AT_ONCE))
-        unreadable = [each for each in index.unreadable(self.wanted.model) if each.what != "document"]
+        unreadable = [each for each in index.unreadable(self.model) if each.what != "document"]
         return chain(first, found), unreadable
 
     def filter_records(self, records: Iterable[VersionRecord]) -> Iterator[VersionRecord]:
-        """The records that are wanted, in the order in which they come unless another was asked for."""
+        """Return the matching records, in their order unless another was asked for."""
         found: Iterable[VersionRecord] = (
             record for record in records if (self.all or not record.archived) and self._matches(record)
         )
@@ -330,7 +319,7 @@ class SearchExecution:
                 found = list(found)
         if self.ordering:
             found = self.ordering.sorted(found, self.now)
-        return islice(found, self.wanted.limit)
+        return islice(found, self.limit)
 
     def _matches(self, record: VersionRecord) -> bool:
         return self.query is None or self.query.matches(record, self.now)
@@ -341,7 +330,6 @@ class UnknownNames:
 
     def __init__(self, context: RegistryContext, model: str | None, as_of: str | datetime | None) -> None:
         self._context, self._model, self._as_of = context, model, as_of
-        self._read: list[ModelRecord] | None = None
 
     def describe(self, texts: Sequence[str]) -> tuple[str, ...]:
         """A sentence for each unknown name in these queries, with the nearest that is known."""
@@ -354,24 +342,22 @@ class UnknownNames:
         if kind == "stage" and name in self._context.stages:
             return True
         if kind == "stage":  # one that was renamed in the settings is still in the tables of models
-            return any(name in each.stages for each in self._models())
+            return any(name in each.stages for each in self._models)
         return name in self._known(kind)
 
     def _known(self, kind: str) -> Sequence[str]:
         if kind == "stage":
             return self._context.stages
         if kind == "alias":
-            return sorted({alias for each in self._models() for alias in each.aliases})
+            return sorted({alias for each in self._models for alias in each.aliases})
         names = list_model_names(self._context)
         return names if kind == "model" else sorted({group for name in names if (group := name.rpartition("/")[0])})
 
+    @cached_property
     def _models(self) -> list[ModelRecord]:
-        if self._read is None:
-            if self._model is not None:
-                self._read = [get_model(self._context, self._model, as_of=self._as_of)]
-            else:
-                self._read = list(iter_models(self._context, as_of=self._as_of, on_damage=lambda _: None))
-        return self._read
+        if self._model is not None:
+            return [get_model(self._context, self._model, as_of=self._as_of)]
+        return list(iter_models(self._context, as_of=self._as_of, on_damage=lambda _: None))
 
     def _sentence(self, kind: str, name: str) -> str:
         known = self._known(kind)

@@ -6,7 +6,7 @@ They are read anew each time, past the index: under the lock it must be what the
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,8 +18,9 @@ from ..core.values import OneOrMore, as_list
 from ..errors import InvalidInput, NotFound
 from ..rules.metric_directions import KEY, LISTED, Directions
 from ..rules.settings_errors import GROUP_KEYS, MODEL_KEYS, REGISTRY_KEYS, SettingsSource, check_unknown_keys
-from ..store import codec, reader
-from ..store.layout import MODEL, Layout
+from ..store import codec, creation, reader
+from ..store.layout import Layout
+from ..store.reader import ModelReader, ModelSnapshot
 
 if TYPE_CHECKING:
     from ..rules.policy.policy import Policies
@@ -27,14 +28,18 @@ if TYPE_CHECKING:
 
 
 class SettingsScope(NamedTuple):
-    """Whose settings are meant: those of the registry, of a group, or of a model, with all that is around it."""
+    """Whose settings are meant: those of the registry, of a group, or of a model, with all that is around it.
+
+    ``snapshot`` is the model if it was read already.
+    """
 
     group: str = ""
     model: str = ""
+    snapshot: ModelSnapshot | None = None
 
     @classmethod
     def from_name(cls, layout: Layout, name: str | None) -> SettingsScope:
-        """What ``name`` means: a model, a group, or the registry (None). Raises :class:`NotFound`."""
+        """Return the scope of a model, a group, or the registry (None). Raises :class:`NotFound`."""
         if name is None:
             return cls()
         if reader.is_model(layout.model(names.model_name(name))):
@@ -45,12 +50,12 @@ class SettingsScope(NamedTuple):
         raise NotFound(f"there is no model or group '{name}'", "registry list shows the models that are here")
 
     @classmethod
-    def for_model(cls, name: str) -> SettingsScope:
-        return cls(name.rpartition("/")[0], name)
+    def for_model(cls, name: str, snapshot: ModelSnapshot | None = None) -> SettingsScope:
+        return cls(name.rpartition("/")[0], name, snapshot)
 
     @classmethod
     def for_new_model(cls, layout: Layout, name: str) -> SettingsScope:
-        """Of a model that may not be there yet: then what its group says is all."""
+        """Return the scope of a model that may not exist yet: then that of its group."""
         scope = cls.for_model(names.model_name(name))
         return scope if reader.is_model(layout.model(name)) else cls(group=scope.group)
 
@@ -69,18 +74,19 @@ def load_documents(layout: Layout, scope: SettingsScope) -> list[SettingsDocumen
     if scope.group and (group := load_group_document(layout, scope.group)):
         found.append(group)
     if scope.model:
-        found.append(load_model_document(layout, scope.model))
+        found.append(load_model_document(layout, scope))
     return found
 
 
 def load_directions(layout: Layout, scope: SettingsScope) -> Directions:
-    """The directions of metrics in a scope: the nearest document that declares one counts, else the list.
+    """The directions of metrics in a scope. Raises :class:`InvalidInput` for an invalid declaration, with its line."""
+    return merge_directions(load_documents(layout, scope))
 
-    Raises:
-        InvalidInput: A declaration is not valid; with its line.
-    """
+
+def merge_directions(levels: Iterable[SettingsDocument]) -> Directions:
+    """The directions of metrics: the nearest document that declares one counts, else the list of exact names."""
     found = LISTED
-    for level in load_documents(layout, scope):
+    for level in levels:
         found = Directions.parse(level.document.get(KEY), level.source).over(found)
     return found
 
@@ -104,16 +110,14 @@ def load_group_document(layout: Layout, name: str) -> SettingsDocument | None:
     return _check_keys(SettingsDocument(document, source, GROUP_KEYS))
 
 
-def load_model_document(layout: Layout, name: str) -> SettingsDocument:
-    """What is committed counts, also where the writer died before it was in its place."""
-    paths = layout.model(name)
-    redo, what = reader.read_state(paths).redo, str(paths.model.relative_to(layout.root))
-    if redo and redo.path == MODEL:
-        return _check_keys(SettingsDocument(*codec.parse_with_lines(redo.data(), what), MODEL_KEYS))
+def load_model_document(layout: Layout, scope: SettingsScope) -> SettingsDocument:
+    """Load the committed ``model.yaml``, also if its writer died before it was in place."""
     try:
-        return _check_keys(SettingsDocument(*codec.load_with_lines(paths.model, what), MODEL_KEYS))
+        snapshot = scope.snapshot or ModelSnapshot(ModelReader(layout.model(scope.model)))
+        what = str(snapshot.paths.model.relative_to(layout.root))
+        return _check_keys(SettingsDocument(*codec.parse_with_lines(snapshot.text(what), what), MODEL_KEYS))
     except FileNotFoundError:
-        raise NotFound(f"there is no model '{name}'", "registry list shows the models that are here") from None
+        raise NotFound(f"there is no model '{scope.model}'", "registry list shows the models that are here") from None
 
 
 def _check_keys(level: SettingsDocument) -> SettingsDocument:
@@ -138,7 +142,7 @@ class RetentionPolicies:
         around = self._wide[scope.group]
         if not scope.model:
             return around
-        policy = _parse_retention(load_model_document(self._layout, scope.model)).over(around)
+        policy = _parse_retention(load_model_document(self._layout, scope)).over(around)
         if any(rules and rules.best for rules in (policy.archive, policy.prune)):
             policy.check_directions(load_directions(self._layout, scope))
         return policy
@@ -159,13 +163,16 @@ class LoadedPolicies(NamedTuple):
 
 
 def load_policies(layout: Layout, scope: SettingsScope) -> LoadedPolicies:
-    """The policies of the registry, with those of a group and of a model on top, each stricter than what is around it.
+    """The policies in a scope. Raises :class:`InvalidInput` for every mistake in them."""
+    levels = load_documents(layout, scope)
+    policies, stages = merge_policies(layout, levels)
+    return LoadedPolicies(policies, stages, levels[-1].document if scope.model else {})
 
-    Raises :class:`InvalidInput` for every mistake in them.
-    """
+
+def merge_policies(layout: Layout, levels: Sequence[SettingsDocument]) -> tuple[Policies, tuple[str, ...]]:
+    """Merge the policies of documents, each stricter than the one around it; return them and the stages."""
     from ..rules.policy import policy, policy_parser
 
-    levels = load_documents(layout, scope)
     stages = codec.parse_settings(levels[0].document, levels[0].source).stages
     found: Policies = {}
     for at, (document, source, _) in enumerate(levels):
@@ -175,11 +182,11 @@ def load_policies(layout: Layout, scope: SettingsScope) -> LoadedPolicies:
         found = policy.join_policies(found, own, stages)
     policy.check_circular(found, stages)
     ensure_outside_registry(layout, found)
-    return LoadedPolicies(found, stages, levels[-1].document if scope.model else {})
+    return found, stages
 
 
 def ensure_outside_registry(layout: Layout, policies: Policies) -> None:
-    """A program inside of the registry's folder is never run: who may write there could change it after it was trusted."""
+    """Raise for a program inside the registry's folder: who may write there could change it after it was trusted."""
     for each in policies.values():
         for rule in each.rules:
             for word in rule.check.arguments if rule.check else ():
@@ -200,8 +207,6 @@ def create_registry(
     root: str | os.PathLike[str], shared: str, stages: OneOrMore[str], now: Callable[[], datetime]
 ) -> None:
     """Make the folder ``root`` a registry. Raises :class:`Conflict`, and :class:`InvalidInput` for its stages."""
-    from ..store import creation
-
     chosen = tuple(names.stage_name(stage) for stage in as_list(stages, "stages"))
     if not chosen or len(set(chosen)) != len(chosen):
         raise InvalidInput("a registry has at least one stage, each once", "for example: development, production")

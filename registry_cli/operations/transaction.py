@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Union
 
 from .. import store
 from ..core import names, values
 from ..core.lazy_dataclass import replace
 from ..core.names import Reference
-from ..core.records import Event, JournalEntry
+from ..core.records import Event, JournalEntry, StageTable
 from ..core.times import format_time
 from ..errors import Conflict, Indeterminate, NotFound, RegistryError, indeterminate
 from ..store import codec, layout, reader
+from ..store.codec import Redo
 from ..store.filesystem import files, locking, removal
 from ..store.layout import FORMAT, ModelLayout
-from ..store.reader import ModelReader
+from ..store.reader import ModelReader, ModelSnapshot, ModelState
 from ..store.writer import Writer
 from .context import model_not_found
 
@@ -82,21 +83,9 @@ def transaction(
     create: bool = False,
     reuse_name: bool = False,
 ) -> Iterator[Transaction]:
-    """Lock and recover a model for one change, and look whether the same request made it before.
+    """Lock and recover a model for one change, ``create`` it if need be, and look whether the same request made it before.
 
-    Args:
-        context: The registry.
-        model: The name of the model.
-        request_id: The id of the request; None for one that is made once.
-        action: The action of the event that records the change.
-        create: Make the model if it isn't there.
-        reuse_name: A new model may get a name that another one had before.
-
-    Raises:
-        Conflict: The request id was used for another action.
-        NotFound: There is no such model.
-        LockTimeout: Somebody else held the lock for too long.
-        Indeterminate: What stopped the change came after its commit.
+    ``action`` is that of the event that records the change: :class:`Conflict` when the id was used for another one.
     """
     with open_writer(context, model, create=create, reuse_name=reuse_name) as writer:
         yield Transaction(writer, writer.done_before(request_id, action) if request_id else None)
@@ -118,7 +107,7 @@ def notify(context: RegistryContext, name: str, event: Event) -> None:
 def _create_if_missing(
     context: RegistryContext, paths: ModelLayout, create: bool, reuse_name: bool, but: Collection[str]
 ) -> Iterator[None]:
-    """The model is there, made if ``create``; one that was made is taken back if nothing comes of it."""
+    """Create a missing model if ``create``; remove it again if nothing is committed."""
     if files.exists(paths.model) or not create:
         if files.exists(paths.model):
             store.creation.make_folders(paths, context.modes)
@@ -126,25 +115,21 @@ def _create_if_missing(
         return
     ensure_not_former_name(context, paths.name, reuse_name, but)  # it may have been renamed since the caller looked
     try:
-        _make_model(context, paths)
+        document = {
+            "format": FORMAT, "id": os.urandom(16).hex(), "created": format_time(context.clock()),
+            "owner": context.author,
+        }  # fmt: skip
+        store.creation.make_model(context.layout, paths, context.modes, document, context.lock_timeout, context.on_wait)
         yield
     except BaseException:
         store.creation.unmake_model(context.layout, paths)
         raise
 
 
-def _make_model(context: RegistryContext, paths: ModelLayout) -> None:
-    document = {
-        "format": FORMAT, "id": os.urandom(16).hex(), "created": format_time(context.clock()), "owner": context.author,
-    }  # fmt: skip
-    store.creation.make_model(context.layout, paths, context.modes, document, context.lock_timeout, context.on_wait)
-
-
 def _add_model_id(context: RegistryContext, paths: ModelLayout) -> None:
-    """Give a model of an earlier release an id; under its lock, after a change of it.
+    """Give a model of an earlier release an id, under its lock, after a change.
 
-    The id is optional: where its document can't be changed now (it was renamed away, the disk is full), the next
-    change tries again.
+    The id is optional: if the document can't be changed now, the next change tries again.
     """
     with contextlib.suppress(OSError, RegistryError, UnicodeError):
         data = files.read(paths.model, files.DOCUMENT_LIMIT, layout.MODEL)
@@ -167,8 +152,19 @@ def ensure_not_former_name(context: RegistryContext, name: str, reuse_name: bool
         )
 
 
+def take_snapshot(writer: Writer) -> ModelSnapshot:
+    """The model that is locked, as it is on the disk."""
+    return ModelSnapshot(ModelReader(writer.paths), ModelState(writer.table), locked=True)
+
+
 def resolve_target(writer: Writer, reference: Reference) -> int:
-    return ModelReader(writer.paths).resolve(reference.or_latest(), writer.table)
+    return take_snapshot(writer).resolve(reference.or_latest())
+
+
+def commit_annotation(writer: Writer, document: Mapping[str, Any], event: Event) -> StageTable:
+    """Commit the annotation of the version that ``event`` is about, with this content."""
+    path = writer.paths.relative(writer.paths.annotation(event.version or 0))
+    return writer.move(writer.table, event, Redo(path, document))
 
 
 #: The path of a key to sign with.
@@ -177,10 +173,9 @@ _T = TypeVar("_T")
 
 
 class EventSigner:
-    """The event of a change that is done twice: first it only drafts the event, then it commits the event that was signed.
+    """Signs the event of a change that is carried out twice: first to draft the event, then to commit the signed one.
 
-    Between both the signature is made. The second time the change must come to the same event again, else it is a
-    conflict: what is committed is exactly what was signed.
+    If the second run does not come to the same event it is a conflict, so what is committed is what was signed.
     """
 
     def __init__(self) -> None:
@@ -201,7 +196,7 @@ class EventSigner:
         return True
 
     def make_signed_event(self, event: Event, model: ModelReader) -> Event:
-        """The event that was signed; :class:`Conflict` when it is not what this one says."""
+        """Return the signed event. Raises :class:`Conflict` when it is not the drafted one."""
         draft = self.draft
         again = _bind_record(event, model)
         if draft is None or replace(again, id=draft.id, at=draft.at) != draft:
@@ -210,7 +205,7 @@ class EventSigner:
 
 
 def _bind_record(event: Event, model: ModelReader) -> Event:
-    """``event`` with the sha256 of its version's document: so that it can't be told of any other version."""
+    """Add the sha256 of the version's document to ``event``, so that it is valid for no other version."""
     if event.version is None or "record" in event.detail:
         return event
     return replace(event, detail={**event.detail, "record": f"sha256:{model.seal(event.version)}"})

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .. import rules
 from ..core.accounts import account_name
-from ..core.records import Event, JournalEntry, StageTable
+from ..core.records import JournalEntry, StageTable
 from ..errors import Damaged, NotFound
 from . import journal, reader
 from .filesystem import files
@@ -20,9 +20,11 @@ from .layout import ModelLayout
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
-    from ..rules.event_history import EventFilter, PastState
+    from ..rules.event_history import EventFilter
     from ..rules.rollback import StageTimeline
-    from ..rules.stages import StageInterval
+
+#: What a line of the journal contains that moves a stage, tells what the stages were, or has a stage in it.
+STAGE = b'"stage'
 
 
 def pending_entries(
@@ -66,7 +68,8 @@ def newest_first(paths: ModelLayout, wanted: EventFilter | None = None) -> Itera
     last: JournalEntry | None = None  # pending lines depend on it, so until it is found every line is parsed
     found = journal.newest_first(paths.history, lambda line: last is None or wanted.may_match(line))
     last = next(found, None)
-    newest = (*reversed(_ahead(paths, last)), *([last] if last else ()))
+    pending = _ahead(paths, reader.read_state(paths).table, last)
+    newest = (*reversed(pending), *([last] if last else ()))
     return (entry for entry in itertools.chain(newest, found) if wanted.fits(entry))
 
 
@@ -105,41 +108,29 @@ class JournalTail:
         return found[::-1]
 
 
-def stage_timelines(paths: ModelLayout, stages: tuple[str, ...]) -> dict[str, StageTimeline]:
-    """The versions that each of ``stages`` held, in order."""
-    events = list(_moves(paths))
-    return {stage: rules.rollback.build_timeline(events, stage) for stage in stages}
+def stage_timelines(entries: list[JournalEntry], stages: Iterable[str]) -> dict[str, StageTimeline]:
+    """What each of ``stages`` held, from the first move to the newest."""
+    return {stage: rules.rollback.build_timeline((entry.event for entry in entries), stage) for stage in stages}
 
 
-def holdings(paths: ModelLayout, number: int) -> list[StageInterval]:
-    """The stages that a version held, and when."""
-    return rules.stages.list_intervals(_moves(paths), number)
+def read_entries(snapshot: reader.ModelSnapshot, containing: bytes = b"") -> list[JournalEntry]:
+    """The history of a model, the oldest entry first, with what is pending; read once for a snapshot.
+
+    Of the journal at least all lines with the bytes ``containing``. Under the lock nothing is pending.
+    """
+    known = snapshot.entries
+    if b"" in known:
+        return known[b""]
+    if containing not in known:
+        found, snapshot.last = journal.scan(snapshot.paths.history, containing)
+        pending = [] if snapshot.locked else _ahead(snapshot.paths, snapshot.table, snapshot.last)
+        known[containing] = found + pending
+    return known[containing]
 
 
-def load_past_state(paths: ModelLayout, until: str) -> PastState | None:
-    """The model as it was at a time; None when it had no history yet."""
-    return rules.event_history.replay(list(_oldest_first(paths)), until)
-
-
-def _moves(paths: ModelLayout) -> Iterator[Event]:
-    """The events that move a stage, or record all stages. Other lines are not parsed."""
-    return (entry.event for entry in _oldest_first(paths, b'"stage'))
-
-
-def _oldest_first(paths: ModelLayout, containing: bytes = b"") -> Iterator[JournalEntry]:
-    """The history up to now, without a gap: the lines of the journal with these bytes, and what is pending."""
-    last = journal.last_entry(paths.history)
-    for entry in journal.oldest_first(paths.history, containing):
-        if last is None or entry.seq > last.seq:  # written since
-            break
-        yield entry
-    yield from _ahead(paths, last)
-
-
-def _ahead(paths: ModelLayout, last: JournalEntry | None) -> list[JournalEntry]:
-    """The pending lines for a reader; none if journal and versions don't fit together, which ``verify`` reports."""
-    table = reader.read_state(paths).table
+def _ahead(paths: ModelLayout, table: StageTable, last: JournalEntry | None) -> list[JournalEntry]:
+    """What is pending, for a reader; where journal and versions don't fit together, ``verify`` is who tells."""
     try:
-        return pending_entries(paths, table, reader.highest(paths, table), last)
+        return pending_entries(paths, table, reader.highest(paths, table, last), last)
     except (Damaged, NotFound):
         return []

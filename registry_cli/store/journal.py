@@ -121,6 +121,17 @@ def oldest_first(path: Path, containing: bytes = b"") -> Iterator[JournalEntry]:
         return
 
 
+def scan(path: Path, containing: bytes) -> tuple[list[JournalEntry], JournalEntry | None]:
+    """The entries whose lines have the bytes ``containing``, the oldest first, and the newest entry of all."""
+    try:
+        with files.open_file(path, path.name) as descriptor, os.fdopen(os.dup(descriptor), "rb") as stream:
+            lines = stream.read().split(b"\n")
+    except FileNotFoundError:
+        return [], None
+    last = next((entry for line in reversed(lines) if (entry := decode(line))), None)
+    return [entry for line in lines if containing in line and (entry := decode(line))], last
+
+
 def find(path: Path, event_id: str) -> JournalEntry | None:
     """The newest entry of the event with this id; only lines that contain the id are parsed."""
     wanted = json.dumps(event_id, ensure_ascii=True).encode()

@@ -24,6 +24,8 @@ TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..core.records import JournalEntry
+
 #: Up to so many files, the size of an artifact is compared each time its path is handed out.
 QUICK_CHECK_FILES = 1_000
 #: The latest version is looked for one by one among so many; then the folder is listed.
@@ -33,10 +35,14 @@ _SHOWN = "registry list shows the models that are here"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ModelState:
-    """A model's stage table as committed; ``redo`` is a document that is committed but not yet in its place."""
+    """A model's stage table as committed; ``redo`` is a document that is committed but not yet in its place.
+
+    ``claimed`` says that the table comes from a claim, and is not in ``stages.yaml`` yet.
+    """
 
     table: StageTable
     redo: Redo | None = None
+    claimed: bool = False
 
 
 class ModelReader:
@@ -152,12 +158,14 @@ class ModelReader:
 
     def version(self, number: int, state: ModelState, *, annotated: bool = True) -> VersionRecord:
         """Version ``number`` with its pointers, and with its later annotations unless ``annotated`` is false."""
-        table = state.table
         sealed = self.sealed(number)
+        return self.combine(sealed, self.annotation(number, state) if annotated else None, state.table)
+
+    def combine(self, sealed: VersionRecord, annotation: dict[str, Any] | None, table: StageTable) -> VersionRecord:
+        """A version as it was registered, with its annotation and what the stage table has of it."""
+        number = sealed.number
         return replace(
-            codec.overlay(sealed, self.annotation(number, state), f"annotations/{number}.yaml")
-            if annotated
-            else sealed,
+            sealed if annotation is None else codec.overlay(sealed, annotation, f"annotations/{number}.yaml"),
             stages=table.stages_of(number),
             aliases=table.aliases_of(number),
             archived=number in table.archived,
@@ -260,6 +268,70 @@ class ModelReader:
         )
 
 
+class ModelSnapshot:
+    """A model as it was committed at one moment: each of its documents is read once, when it is first needed.
+
+    ``locked`` is one under the model's lock, after the recovery: then nothing is committed that the journal lacks.
+    """
+
+    def __init__(self, model: ModelReader, state: ModelState | None = None, *, locked: bool = False) -> None:
+        self.model, self.state, self.locked = model, state or model.state(), locked
+        self.name, self.paths, self.table = model.name, model.paths, self.state.table
+        #: What ``history.read_entries`` has read, by what its lines contain, and the last line of the journal then.
+        self.entries: dict[bytes, list[JournalEntry]] = {}
+        self.last: JournalEntry | None = None
+        self._sealed: dict[int, VersionRecord] = {}
+        self._annotations: dict[int, dict[str, Any]] = {}
+        self._text: bytes | None = None
+
+    def resolve(self, selector: Selector) -> int:
+        """The number of the version that ``selector`` means; see :meth:`ModelReader.resolve`."""
+        return self.model.resolve(selector, self.table)
+
+    def sealed(self, number: int) -> VersionRecord:
+        """Version ``number`` as it was registered."""
+        if number not in self._sealed:
+            self._sealed[number] = self.model.sealed(number)
+        return self._sealed[number]
+
+    def annotation(self, number: int) -> dict[str, Any]:
+        """What was said of a version afterwards."""
+        if number not in self._annotations:
+            self._annotations[number] = self.model.annotation(number, self.state)
+        return self._annotations[number]
+
+    def version(self, number: int) -> VersionRecord:
+        """Version ``number`` with everything that is known of it."""
+        return self.model.combine(self.sealed(number), self.annotation(number), self.table)
+
+    def text(self, what: str) -> bytes:
+        """The bytes of ``model.yaml``, or of the claim that will become it; ``what`` is what messages call it."""
+        if self._text is None:
+            redo = self.state.redo
+            self._text = (
+                redo.data()
+                if redo and redo.path == layout.MODEL
+                else files.read(self.paths.model, files.DOCUMENT_LIMIT, what)
+            )
+        return self._text
+
+    def document(self) -> dict[str, Any]:
+        """``model.yaml``, or the claim that will become it."""
+        what = f"{self.name}: {layout.MODEL}"
+        return codec.loads(self.text(what), what)
+
+    def highest(self) -> int:
+        """The highest number ever given to a version, 0 before the first."""
+        return highest(self.paths, self.table, self.last)
+
+    def under_lock(self, table: StageTable, last: JournalEntry | None) -> ModelSnapshot:
+        """The model now that it is locked: this snapshot, if nothing was committed since, else a new one."""
+        if table == self.table and self.state.redo is None and (not self.entries or self.last == last):
+            self.locked, self._text = True, None  # people edit model.yaml without the lock
+            return self
+        return ModelSnapshot(self.model, ModelState(table), locked=True)
+
+
 def _is_packed(record: VersionRecord) -> Conflict:
     return Conflict(
         f"{record.ref} is packed: no folder has its files",
@@ -285,20 +357,22 @@ def read_state(paths: ModelLayout) -> ModelState:
         while True:
             revision = state.table.revision + 1
             what = f"{paths.name}: {layout.CLAIM}{revision}"
-            state = load_state(paths.claim(revision), what)
+            state = replace(load_state(paths.claim(revision), what), claimed=True)
             if state.table.revision != revision:
                 raise Damaged(f"{what} says it is revision {state.table.revision}")
     return state
 
 
-def highest(paths: ModelLayout, table: StageTable) -> int:
+def highest(paths: ModelLayout, table: StageTable, last: JournalEntry | None = None) -> int:
     """The highest number ever given to a version, 0 before the first; in constant time.
 
-    The search starts from the number in the journal's last line. Without a journal the whole folder is listed.
+    The search starts from the number in the journal's last line, which is read unless it is given as ``last``. Without
+    a journal the whole folder is listed.
     """
-    from . import journal
+    if last is None:
+        from . import journal
 
-    last = journal.last_entry(paths.history)
+        last = journal.last_entry(paths.history)
     found = max(table.deleted.highest, table.archived.highest, *table.stages.values(), 0)
     if last is None:
         listed = (layout.version_of(name) for name in files.list_folder(paths.versions))

@@ -68,9 +68,9 @@ class Writer:
         """
         state = reader.read_state(paths)
         writer = cls(paths, modes, state.table, journal.last_entry(paths.history), 0)
-        if reader.load_state(paths.stages, layout.STAGES).table.revision != state.table.revision:
+        if state.claimed:
             writer.roll_forward(state.redo)
-        writer.highest = reader.highest(paths, state.table)
+        writer.highest = reader.highest(paths, state.table, writer.last)
         missing = history.pending_entries(paths, writer.table, writer.highest, writer.last)
         if missing:
             files.fsync_folder(paths.versions)  # the writer that died may not have come to this

@@ -34,7 +34,7 @@ class Site:
         self.reg.promote("churn@2", "production", reason="first")
         self.reg.promote("churn@1", "production", reason="drifts")
         self.reg.promote("churn@2", "staging")
-        self.reg.set_alias("churn@2", "champion")
+        self.reg.alias("churn@2", "champion")
         self.reg.archive(["churn@3"])
         self.reg.register("risk/fraud", [self.file])
 

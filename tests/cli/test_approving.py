@@ -112,7 +112,7 @@ def test_on_a_terminal_a_reviewer_sees_it_all_and_is_asked(gated: Site) -> None:
         "0.903333", "0.906667", "said before", "bob approved it for staging, in force “first look”",
     ):  # fmt: skip
         assert words in screen, words
-    assert [each.reason for each in gated.reg.approvals.list("churn@2")] == ["first look", "no drift since March"]
+    assert [each.reason for each in gated.reg.approvals("churn@2")] == ["first look", "no drift since March"]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_the_answer_counts(answer: str, why: str | None, left: str, gated: Site)
         child.wait()
         assert child.exitstatus == (0 if left else 2)
         assert "Traceback" not in child.before
-    assert [each.approved for each in gated.reg.approvals.list("churn@2")] == ([False] if left else [])
+    assert [each.approved for each in gated.reg.approvals("churn@2")] == ([False] if left else [])
 
 
 def test_with_a_reason_nothing_is_asked_unless_a_review_is_wanted(gated: Site) -> None:
@@ -144,7 +144,7 @@ def test_with_a_reason_nothing_is_asked_unless_a_review_is_wanted(gated: Site) -
         child.expect(pexpect.EOF)
         child.wait()
         assert child.exitstatus == 130
-    assert gated.reg.approvals.list("churn@2")[0].approved
+    assert gated.reg.approvals("churn@2")[0].approved
     before = fingerprint(gated.root)
     shown = on_terminal("approve", "churn@1", "production", "--review", "-n", root=gated.root)
     assert (shown.code, "churn@1 holds production" in shown.out) == (0, True)

@@ -38,7 +38,7 @@ class Line:
                 annotations={"purpose": f"First line\nof {number}\nlast line"},
             )  # fmt: skip
         self.reg.promote("churn@5", "production")
-        self.reg.set_alias("churn@5", "champion")
+        self.reg.alias("churn@5", "champion")
         self.reg.promote("churn@7", "staging")
         self.reg.archive(["churn@2"])
         for tags in ({"evil": EVIL, "+plus": "=cmd()", "sign": "+x"}, {"evil": f"{EVIL}!", "sign": "＝x"}):
@@ -93,7 +93,7 @@ def test_diff_as_json(line: Line) -> None:
     drift = found["metrics"][1]
     assert drift == {"name": "drift", "change": "changed", "before": 6, "after": 7, "delta": 1, "percent": 1 / 6 * 100,
                      "better": None}  # fmt: skip
-    entries = {entry.path: entry.sha256 for entry in line.reg.files("churn@7")}
+    entries = {entry.path: entry.sha256 for entry in line.reg.artifacts.files("churn@7")}
     assert found["files"][1] == {
         "path": "more.txt", "change": "added", "before": None, "after": {"sha256": entries["more.txt"], "size": 4},
     }  # fmt: skip

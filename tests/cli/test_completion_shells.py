@@ -32,7 +32,7 @@ def stocked(tmp_path: Path) -> Registry:
     for name in ("churn", "churn", "charge", "risk/heart"):
         reg.register(name, [source])
     reg.promote("churn@2", "production")
-    reg.set_alias("churn@1", "champion")
+    reg.alias("churn@1", "champion")
     return reg
 
 

@@ -224,7 +224,7 @@ def test_a_dry_run_changes_nothing(verb: str, site: Site) -> None:
 
 def test_json_has_the_values_of_the_library(still: Site) -> None:
     listed = still.run("list", "--json").json["items"]
-    for shown, model in zip(listed, still.reg.models(), strict=True):
+    for shown, model in zip(listed, (each.model for each in still.reg.list()), strict=True):
         assert {key: shown[key] for key in ("name", "latest", "versions", "stages", "aliases", "revision")} == {
             "name": model.name, "latest": model.latest, "versions": model.versions, "stages": dict(model.stages),
             "aliases": dict(model.aliases), "revision": model.revision,
@@ -240,7 +240,7 @@ def test_json_has_the_values_of_the_library(still: Site) -> None:
         assert shown["digest"] == f"sha256:{version.digest}"
     shown = still.run("show", "churn@1", "--json").json
     assert [(file["path"], file["sha256"]) for file in shown["manifest"]] == [
-        (file.path, file.sha256) for file in still.reg.files("churn@1")
+        (file.path, file.sha256) for file in still.reg.artifacts.files("churn@1")
     ]
     history = still.run("history", "churn", "--json").json["items"]
     assert [(each["seq"], each["hash"]) for each in history] == [(e.seq, e.hash) for e in still.reg.history("churn")]

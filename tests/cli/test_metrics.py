@@ -105,7 +105,7 @@ class TestDirections:
         (metric,) = shop.run("diff", f"{name}@1", "2", "--json").json["metrics"]
         assert metric["better"] is False
         assert "keep\tthe best by drift" in shop.run("archive", name, "--best", "drift:1", "-n").lines[1]
-        assert shop.reg.directions(name).direction("drift") == "lower"
+        assert shop.reg.policies.directions(name).direction("drift") == "lower"
         line = len((shop.root / document).read_text().splitlines())
         assert f"\tmetrics.drift\tlower\t{document}\t{line}" in shop.run("config", "show", name).lines
 
@@ -113,7 +113,7 @@ class TestDirections:
         metrics_of(shop, 1, 2, name="auc")
         shop.set("metrics: {auc: lower, drift: lower}\n", "registry.yaml")
         shop.set("metrics: {auc: higher}\n")
-        found = shop.reg.directions("churn")
+        found = shop.reg.policies.directions("churn")
         assert (found.direction("auc"), found.direction("drift")) == ("higher", "lower")
 
     def test_a_mistake_is_told_with_its_line(self, shop: Shop) -> None:

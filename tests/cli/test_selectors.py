@@ -32,7 +32,7 @@ METHODS: dict[str, Callable[[Registry, str | Reference], object]] = {
     "approve": lambda reg, ref: reg.approvals.approve(ref, "production"),
     "reject": lambda reg, ref: reg.approvals.approve(ref, "production", reject=True, reason="x"),
     "sign": lambda reg, ref: reg.approvals.sign(ref, "/nowhere"),
-    "set_alias": lambda reg, ref: reg.set_alias(ref, "new"),
+    "set_alias": lambda reg, ref: reg.alias(ref, "new"),
     "archive": lambda reg, ref: reg.archive([ref]),
     "restore": lambda reg, ref: reg.restore([ref]),
     "delete": lambda reg, ref: reg.delete([ref]),

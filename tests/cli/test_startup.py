@@ -188,7 +188,7 @@ def test_a_gated_promote_opens_few_files(site: Site) -> None:
     policy = "policy:\n  production:\n    from: [staging]\n    require:\n      metrics: {auc: '>= 0.9'}\n"
     with (site.root / "registry.yaml").open("a") as stream:
         stream.write(policy)
-    assert_opened(opened(site, "promote", "churn@2", "production"), 45)
+    assert_opened(opened(site, "promote", "churn@2", "production"), 22)
 
 
 def test_prune_of_all_opens_few_files(site: Site) -> None:
@@ -198,5 +198,5 @@ def test_prune_of_all_opens_few_files(site: Site) -> None:
     site.reg.archive(["risk/fraud@1", "risk/fraud@2"])
     with (site.root / "registry.yaml").open("a") as stream:
         stream.write("retention:\n  prune:\n    older_than: 0s\n")
-    assert_opened(opened(site, "prune", "--all", "--yes"), 158)
+    assert_opened(opened(site, "prune", "--all", "--yes"), 80)
     assert [len(list(site.reg.versions(name, archived=True))) for name in ("churn", "risk/fraud")] == [2, 2]

@@ -64,7 +64,7 @@ def test_what_is_known_or_no_name_is_no_warning(still: Site, query: str) -> None
 
 
 def test_a_former_name_is_told(site: Site) -> None:
-    site.reg.rename("churn", "leavers")
+    site.reg.admin.rename("churn", "leavers")
     assert site.run("search", "model = churn").err == sentence("a model 'churn'", "it is called leavers now")
 
 

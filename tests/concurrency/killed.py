@@ -84,7 +84,7 @@ def perform(registry: Registry, request: Request, identity: str, source: Path) -
             )
         return [moved.pointer, moved.before, moved.after] if moved.before != moved.after else None
     if verb in ("merge", "whole"):
-        imported = registry.import_bundle(request["bundle"], name=model, merge=verb == "merge", request_id=identity)
+        imported = registry.import_(request["bundle"], name=model, merge=verb == "merge", request_id=identity)
         return [[each.key, each.ref] for each in imported]
     changes: dict[str, Callable[[], Any]] = {
         "tag": lambda: registry.tag(ref, {"chosen": request["value"]}, request_id=identity),
@@ -98,7 +98,7 @@ def perform(registry: Registry, request: Request, identity: str, source: Path) -
         first = done[0] if isinstance(done, list) else done
         return [first.action, list(first.versions)] if first.changed else None
     if verb == "alias":
-        moved = registry.set_alias(ref, "champion", request_id=identity)
+        moved = registry.alias(ref, "champion", request_id=identity)
         return [moved.pointer, moved.before, moved.after] if moved.changed else None
     others: dict[str, Callable[[], Any]] = {
         "repair": lambda: registry.admin.repair([model]),

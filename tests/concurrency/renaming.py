@@ -17,7 +17,7 @@ NAMES = tuple(f"m{number}" for number in range(8))
 
 def invent(registry: Registry, dice: random.Random) -> Request:
     """Something to be done to a model that is there just now; one registration in five goes to any name there is."""
-    name = dice.choice(registry.model_names() or NAMES)
+    name = dice.choice(registry.admin.model_names() or NAMES)
     verb = dice.choice(
         ["register", "register", "register", "register", "rename", "rename", "rename", "tag", "promote", "read", "gc"]
     )
@@ -38,7 +38,7 @@ def perform(registry: Registry, request: Request, source: Path) -> str | None:
         return registry.register(name, [source], reuse_name=reuse).version.digest
     if verb == "rename":
         if name != request["new"]:
-            registry.rename(name, request["new"], reuse_name=reuse)
+            registry.admin.rename(name, request["new"], reuse_name=reuse)
     elif verb == "tag":
         registry.tag(f"{name}@latest", {"x": str(time.time())})
     elif verb == "promote":

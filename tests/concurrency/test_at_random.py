@@ -43,7 +43,7 @@ def test_everything_at_once(shared: Registry, tmp_path: Path, seconds: int) -> N
     is_what_the_history_tells(model, entries)
     _nothing_protected_went(shared, entries)
     for version in shared.versions(MODEL, archived=True):
-        shared.check(version.ref)
+        shared.artifacts.verify_files(version.ref)
     assert shared.admin.gc(age=-1) == [], "and nobody left anything behind"
 
 

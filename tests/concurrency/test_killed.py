@@ -82,7 +82,7 @@ def test_what_was_answered_lasts(shared: Registry, tmp_path: Path, seconds: int)
     print(f"{kills} killed, {dict(told)}")
     assert kills
     events: dict[str, list[tuple[str, Event]]] = defaultdict(list)
-    for name in shared.model_names():
+    for name in shared.admin.model_names():
         reader = open_model(shared.context, name)
         shared.admin.repair([name])  # a process that died may have committed what is not in the journal yet
         entries = list(journal.oldest_first(reader.paths.history))
@@ -92,7 +92,7 @@ def test_what_was_answered_lasts(shared: Registry, tmp_path: Path, seconds: int)
     repeated = _judge(shared, lines, events)
     assert repeated or seconds < 20, "some were repeated"
     for version in shared.search(archived=True):
-        shared.check(version.ref)
+        shared.artifacts.verify_files(version.ref)
     shared.admin.gc(age=-1)
     assert shared.admin.verify().problems == ()
 

@@ -95,7 +95,7 @@ def test_a_name_becomes_a_model_or_a_group_but_never_both(shared: Registry, tmp_
         assert sorted(set(results) - set(winners)) == ["conflict"], results
         assert len(winners) == 1
         winner = winners[0].split("@")[0]
-        assert [each for each in shared.model_names() if each.startswith(name)] == [winner]
+        assert [each for each in shared.admin.model_names() if each.startswith(name)] == [winner]
         assert shared.register(winner, [source]).ref == f"{winner}@2"
 
 

@@ -50,13 +50,13 @@ def test_a_model_that_is_renamed_while_a_version_comes_in(
 
     def renamed_before(*arguments: Any) -> Any:
         monkeypatch.setattr(registration, "_make_staging", make_staging)
-        shared.rename("churn", "churn-retail")
+        shared.admin.rename("churn", "churn-retail")
         return make_staging(*arguments)
 
     monkeypatch.setattr(registration, "_make_staging", renamed_before)
     with pytest.raises(Conflict, match="'churn' is a former name of the model 'churn-retail'"):
         shared.register("churn", [tmp_path / "m"])
-    assert shared.model_names() == ["churn-retail"]
+    assert shared.admin.model_names() == ["churn-retail"]
     assert not (shared.root / "models" / "churn" / "versions").exists()
 
 
@@ -83,7 +83,7 @@ def _history(registry: Registry, name: str) -> list[JournalEntry]:
 
 
 def _content(registry: Registry, ref: str) -> str:
-    (file,) = registry.artifact(ref).folder.iterdir()
+    (file,) = registry.artifacts.get(ref).folder.iterdir()
     return file.read_text()
 
 
@@ -92,15 +92,15 @@ def _finish_renames(registry: Registry, lines: list[Line], requests: dict[str, R
     answered = {line.id for line in lines if line.what != "begin"}
     unanswered = [request for identity, request in requests.items() if identity not in answered]
     finished = 0
-    for name in registry.model_names():
+    for name in registry.admin.model_names():
         if name not in codec.former_names(open_model(registry.context, name).document()):
             continue
         again = [request for request in unanswered if request["verb"] == "rename" and request["model"] == name]
         registry.admin.repair([name])
         new = [entry.event for entry in _history(registry, name) if entry.event.action == "renamed"][-1].detail["after"]
         assert new in [request["new"] for request in again], f"nobody was renaming {name} to {new}"
-        registry.rename(name, new, reuse_name=any(each["reuse"] for each in again if each["new"] == new))
-        assert name not in registry.model_names()
+        registry.admin.rename(name, new, reuse_name=any(each["reuse"] for each in again if each["new"] == new))
+        assert name not in registry.admin.model_names()
         finished += 1
     return finished
 
@@ -109,7 +109,7 @@ def _require_each_version_once(registry: Registry, lines: list[Line], requests: 
     """What was registered is there, in one model; what was refused is not."""
     found: Counter[str] = Counter()
     for version in registry.search(archived=True):
-        registry.check(version.ref)
+        registry.artifacts.verify_files(version.ref)
         found[_content(registry, version.ref)] += 1
     assert found.pop("the first") == 1
     assert set(found.values()) <= {1}, found
@@ -125,7 +125,7 @@ def _require_each_version_once(registry: Registry, lines: list[Line], requests: 
 def _require_known_names(registry: Registry, requests: dict[str, Request]) -> None:
     """A new model has a name that another one had before only where that was asked for."""
     reused = {request["content"] for request in requests.values() if request["verb"] == "register" and request["reuse"]}
-    pasts = {name: [entry.event for entry in _history(registry, name)] for name in registry.model_names()}
+    pasts = {name: [entry.event for entry in _history(registry, name)] for name in registry.admin.model_names()}
     for name, events in pasts.items():
         renames = [event for event in events if event.action == "renamed"]
         first = renames[0].detail["before"] if renames else name
@@ -143,7 +143,7 @@ def _require_known_names(registry: Registry, requests: dict[str, Request]) -> No
 
 def _require_former_names_refused(registry: Registry, folder: Path) -> None:
     """Nobody gets another model under a name that one had before, unless it is asked for."""
-    names = registry.model_names()
+    names = registry.admin.model_names()
     former = {
         each for name in names for each in codec.former_names(open_model(registry.context, name).document())
     } - set(names)
@@ -152,6 +152,6 @@ def _require_former_names_refused(registry: Registry, folder: Path) -> None:
     for name in former:
         with pytest.raises(Conflict, match="is a former name of the model"):
             registry.register(name, [folder / "m"])
-    assert registry.model_names() == names
+    assert registry.admin.model_names() == names
     chosen = min(former)
     assert registry.register(chosen, [folder / "m"], reuse_name=True).ref == f"{chosen}@1"

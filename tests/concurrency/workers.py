@@ -98,7 +98,7 @@ def read_until(root: str, model: str, stop: str) -> int:
     turns = 0
     while not Path(stop).exists() or turns == 0:
         turns += 1
-        for row in registry.models():
+        for row in (each.model for each in registry.list()):
             assert row.latest is None or row.latest >= 1
         for version in registry.versions(model, archived=True):
             assert version.files == 1
@@ -107,7 +107,7 @@ def read_until(root: str, model: str, stop: str) -> int:
             ref = f"{model}@{stage}"
             assert registry.version(ref).digest
             assert [file.name for file in registry.path(ref).iterdir()] == ["m"]
-            registry.check(ref)
+            registry.artifacts.verify_files(ref)
         link = Path(root, "models", model, "stages", "production")
         if link.is_symlink():
             assert (link / "files").is_dir(), "the link for readers without a client leads nowhere"

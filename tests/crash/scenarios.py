@@ -62,7 +62,7 @@ def common(registry: Registry, work: Path) -> None:
     registry.promote("churn@1", "production", request_id="base-6")
     registry.promote("churn@2", "production", request_id="base-7")
     registry.promote("churn@3", "staging", request_id="base-8")
-    registry.set_alias("churn@2", "champion", request_id="base-9")
+    registry.alias("churn@2", "champion", request_id="base-9")
     registry.tag("churn@1", {"team": "crm"}, request_id="base-10")
     registry.archive(["churn@4"], request_id="base-11")
     registry.delete(["churn@5"], request_id="base-12")
@@ -144,7 +144,7 @@ def _edit(registry: Registry, work: Path) -> ModelChanged:
     """What ``edit`` does when the editor was left."""
     text = registry.admin.text("churn")
     new = text if "description:" in text else f"{text}description: who leaves\n"
-    return registry.admin.rewrite("churn", new, was=text, request_id=REQUEST)
+    return registry.admin.edit("churn", new, was=text, request_id=REQUEST)
 
 
 def _beside(registry: Registry, work: Path) -> None:
@@ -229,7 +229,7 @@ def _bundle(*refs: str) -> bytes:
 
 
 def _import(*refs: str, **options: Any) -> Deed:
-    return lambda registry, _: registry.import_bundle(io.BytesIO(_bundle(*refs)), **options)
+    return lambda registry, _: registry.import_(io.BytesIO(_bundle(*refs)), **options)
 
 
 _KEY = f"import:bundle:{'0' * 32}/fraud/"
@@ -293,7 +293,7 @@ SCENARIOS = (
     Scenario("edit", _edit),
     Scenario(
         "rename",
-        lambda reg, _: reg.rename("churn", "crm/churn", request_id=REQUEST),
+        lambda reg, _: reg.admin.rename("churn", "crm/churn", request_id=REQUEST),
         prepare=_beside,
         model="beside",
     ),
@@ -317,8 +317,8 @@ SCENARIOS = (
         lambda reg, _: reg.rollback("churn", "production", to=1, request_id=REQUEST),
         prepare=lambda reg, _: reg.promote("churn@3", "production"),
     ),
-    Scenario("alias", lambda reg, _: reg.set_alias("churn@3", "champion", request_id=REQUEST)),
-    Scenario("alias --remove", lambda reg, _: reg.remove_alias("churn", "champion", request_id=REQUEST)),
+    Scenario("alias", lambda reg, _: reg.alias("churn@3", "champion", request_id=REQUEST)),
+    Scenario("alias --remove", lambda reg, _: reg.alias("churn", "champion", remove=True, request_id=REQUEST)),
     Scenario("tag", lambda reg, _: reg.tag("churn@2", {"k": "v"}, request_id=REQUEST)),
     Scenario("annotate", lambda reg, _: reg.annotate("churn@3", {"note": "long\ntext"}, request_id=REQUEST)),
     Scenario("log-metric", lambda reg, _: reg.log_metric("churn@2", {"auc": 0.5}, request_id=REQUEST)),

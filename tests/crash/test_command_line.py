@@ -154,8 +154,8 @@ class Place:
                 assert not shim.leaked, f"left open: {shim.leaked}"
                 self.judge(base, answer)
                 if answer.code == 1 and fault.kind != "errors":  # those go on for good
-                    names = opened(base / "registry").model_names()
-                    assert names == opened(self.base / "registry").model_names(), "an empty model is left"
+                    names = opened(base / "registry").admin.model_names()
+                    assert names == opened(self.base / "registry").admin.model_names(), "an empty model is left"
                 self.settle(base, answer)
             except Exception as error:
                 raise AssertionError(f"{fault}, {shim.struck.name} {shim.struck.path}: {answer}: {error}") from error

@@ -26,17 +26,17 @@ DEEDS: dict[str, tuple[str, Deed]] = {
     "fetch": ("serve", lambda reg, out, replace, number: reg.fetch(f"churn@{number}", out, replace=replace)),
     "export mlflow": (
         "serve",
-        lambda reg, out, replace, number: reg.export_as(
-            f"churn@{number}", "mlflow", out, flavor="sklearn", replace=replace
+        lambda reg, out, replace, number: reg.export(
+            f"churn@{number}", out, format="mlflow", flavor="sklearn", replace=replace
         ),
     ),
     "export hf": (
         "serve",
-        lambda reg, out, replace, number: reg.export_as(f"churn@{number}", "hf", out, replace=replace),
+        lambda reg, out, replace, number: reg.export(f"churn@{number}", out, format="hf", replace=replace),
     ),
     "export cyclonedx": (
         "bom.json",
-        lambda reg, out, replace, number: reg.export_as(f"churn@{number}", "cyclonedx", out, replace=replace),
+        lambda reg, out, replace, number: reg.export(f"churn@{number}", out, format="cyclonedx", replace=replace),
     ),
     "export": ("churn.tar", lambda reg, out, replace, number: reg.export([f"churn@{number}"], out, replace=replace)),
     "card": ("README.md", lambda reg, out, replace, number: reg.card(f"churn@{number}", out, replace=replace)),

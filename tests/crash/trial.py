@@ -88,7 +88,9 @@ class Trial:
             assert not shim.leaked, f"left open after {shim.struck.name} {shim.struck.path}: {shim.leaked}"
             try:
                 if outcome.startswith(("refused", "interrupted")) and fault.kind != "errors":  # those go on for good
-                    assert opened(root).model_names() == opened(self.base).model_names(), "an empty model is left"
+                    assert opened(root).admin.model_names() == opened(self.base).admin.model_names(), (
+                        "an empty model is left"
+                    )
                 self.judge(root, outcome)
             except Exception as error:
                 error.args = (f"at {shim.struck.name} {shim.struck.path}, {outcome}: {error}",)

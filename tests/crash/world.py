@@ -96,7 +96,7 @@ def observed(root: Path) -> dict[str, Any]:
     """All that a reader can see of a registry: records, bytes, pointers. Raises when something can't be read."""
     registry = opened(root)
     models: dict[str, Any] = {}
-    for name in registry.model_names():
+    for name in registry.admin.model_names():
         model = open_model(registry.context, name)
         seen = model.state()
         table = seen.table
@@ -151,7 +151,7 @@ class Journals:
     @classmethod
     def of(cls, root: Path) -> Journals:
         registry, layout = opened(root), Layout(root)
-        paths = (layout.model(name).history for name in registry.model_names())
+        paths = (layout.model(name).history for name in registry.admin.model_names())
         return cls(Counter(entry.event.id for path in paths for entry in journal.oldest_first(path)))
 
     def require(self, ids: set[str]) -> None:

@@ -26,7 +26,7 @@ def demand(reg: Registry, make_file: Callable[..., Path]) -> Registry:
         reg.register("demand/weekly", [make_file(f"model {number}")], metrics={"mape": 0.1})
     reg.promote("demand/weekly@1", "production")
     reg.promote("demand/weekly@2", "production")
-    reg.set_alias("demand/weekly@3", "champion")
+    reg.alias("demand/weekly@3", "champion")
     reg.register("other", [make_file("another")])
     return reg
 

@@ -171,7 +171,7 @@ class TestLineage:
         first, second = reg.version("cellar/wine@1"), reg.version("cellar/wine@2")
         assert second.lineage["parents"] == ["cellar/wine@1"]
         assert first.lineage["data"][0]["digest"] != second.lineage["data"][0]["digest"]
-        assert [kin.ref for kin in reg.lineage.trace(first.ref).children] == [second.ref]
+        assert [kin.ref for kin in reg.lineage(first.ref).children] == [second.ref]
         assert second.lineage["environment"]["packages"] > 5
 
 

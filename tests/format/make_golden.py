@@ -70,10 +70,10 @@ def build(root: Path, work: Path) -> None:
     reg.promote("churn@6", "staging", request_id="move-5")
     reg.promote("churn@6", "development", request_id="move-6")
     reg.demote("churn", "development", reason="done", request_id="move-7")
-    reg.set_alias("churn@2", "champion", request_id="alias-1")
-    reg.set_alias("churn@6", "eu-canary", request_id="alias-2")
-    reg.set_alias("churn@5", "old", request_id="alias-3")
-    reg.remove_alias("churn", "old", request_id="alias-4")
+    reg.alias("churn@2", "champion", request_id="alias-1")
+    reg.alias("churn@6", "eu-canary", request_id="alias-2")
+    reg.alias("churn@5", "old", request_id="alias-3")
+    reg.alias("churn", "old", remove=True, request_id="alias-4")
     reg.archive(["churn@4"], reason="no better", request_id="archive-1")
     reg.archive(["churn@3"], force=True, reason="short of room", request_id="archive-2")
     reg.restore(["churn@4"], request_id="restore-1")
@@ -133,19 +133,21 @@ def say(root: Path) -> dict[str, Any]:
     from registry_cli import Registry
 
     reg = Registry(root)
-    names = reg.model_names()
+    names = reg.admin.model_names()
     every = {name: reg.versions(name, archived=True) for name in names}
     references = ["churn", "churn@production", "churn@staging", "churn@champion", "churn@eu-canary", "risk/fraud@1"]
     said = {
         "info": {**plain(reg.info()), "root": ""},
-        "models": [plain(model) for model in reg.models()],
+        "models": [plain(each.model) for each in reg.list()],
         "versions": {name: [plain(version) for version in versions] for name, versions in every.items()},
         "in use": {name: [version.number for version in reg.versions(name)] for name in names},
         "refers to": {ref: reg.version(ref).ref for ref in references},
-        "files": {version.ref: plain(reg.files(version.ref)) for found in every.values() for version in found},
+        "files": {
+            version.ref: plain(reg.artifacts.files(version.ref)) for found in every.values() for version in found
+        },
         "paths": {ref: reg.path(ref).relative_to(root).as_posix() for ref in references},
         "history": {name: [plain(entry) for entry in reg.history(name)] for name in names},
-        "earlier": {stage: list(reg.earlier_holders("churn", stage)) for stage in reg.stages},
+        "earlier": {stage: list(reg.admin.earlier_holders("churn", stage)) for stage in reg.stages},
     }
     return json.loads(json.dumps(said))  # type: ignore[no-any-return]
 

@@ -15,6 +15,8 @@ import yaml
 
 from registry_cli import Refused, Registry
 from registry_cli.interop.imported_version import ImportedVersion
+from registry_cli.operations import imports
+from registry_cli.operations.import_plan import ImportOptions
 from registry_cli.rules.settings_errors import SettingsSource
 from registry_cli.store import layout
 from registry_cli.store.filesystem import files
@@ -53,14 +55,18 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reg.approvals.sign("churn@6", key)
     reg.promote("churn@6", "production", archive_previous=True)
     reg.demote("churn", "production", reason="no: yes")
-    reg.remove_alias("churn", "champion")
+    reg.alias("churn", "champion", remove=True)
     reg.archive(["churn@4"], compress="gzip")
     reg.restore(["churn@4"])
     reg.archive(["churn@2"], force=True, reason="room", compress="gzip")
-    reg.import_versions([ImportedVersion("other:churn/9", "churn", (folder / "work",), number=9)], merge=True)
+    imports.import_versions(
+        reg.context,
+        [ImportedVersion("other:churn/9", "churn", (folder / "work",), number=9)],
+        ImportOptions(merge=True),
+    )
     reg.describe("churn", description="who leaves", tags={"team": "crm"})
-    reg.rename("churn", "leaving")
-    reg.rename("leaving", "churn")
+    reg.admin.rename("churn", "leaving")
+    reg.admin.rename("leaving", "churn")
     for number in range(1, 10):
         reg.promote("risk/fraud@1", "production" if number % 2 else "development")
         reg.demote("risk/fraud", "production" if number % 2 else "development")
@@ -162,7 +168,7 @@ def assert_agreement(root: Path) -> None:
     """Both readers say the same of every model, version, file and event."""
     reg = Registry(root)
     models = second_reader.models(root)
-    assert sorted(models) == reg.model_names()
+    assert sorted(models) == reg.admin.model_names()
     for name, model in models.items():
         record = reg.model(name)
         assert model.table["stages"] == dict(record.stages)
@@ -179,7 +185,7 @@ def assert_agreement(root: Path) -> None:
                 assert typed(document.get(key)) == typed(getattr(version, key) or document.get(key))
             assert document["digest"] == f"sha256:{version.digest}"
             assert version.archived == (number in model.archived)
-            assert model.files(number) == {entry.path: entry.sha256 for entry in reg.files(version.ref)}
+            assert model.files(number) == {entry.path: entry.sha256 for entry in reg.artifacts.files(version.ref)}
         history = [entry.event.document() for entry in reversed(reg.history(name))]
         assert model.history() == history
         for path, digest in model.sealed().items():

@@ -87,11 +87,11 @@ def test_some_of_it_by_hand(reg: Registry) -> None:
     assert version.tags == {"on": "yes", "größe": "groß", "site": "eu", "note": "a: b #c"}
     assert version.annotations == {"purpose": "who leaves\n  and: why", "data": "calls of 2025\nand 2026"}
     assert version.message == "run 2\n\nnightly"
-    assert [entry.path for entry in reg.files("churn@2")] == [
+    assert [entry.path for entry in reg.artifacts.files("churn@2")] == [
         "Größe (1).txt", "model.bin", "tokens/empty.txt", "tokens/vocabulary.json",
     ]  # fmt: skip
     stream = io.BytesIO()
-    reg.cat("churn@2", "model.bin", stream)
+    reg.artifacts.cat("churn@2", "model.bin", stream)
     assert stream.getvalue() == bytes(range(64)) + b"2"
     with pytest.raises(NotFound, match=r"was deleted on 2026-03-01 by alice: wrong data"):
         reg.version("churn@3")
@@ -105,7 +105,7 @@ def test_it_is_sound(reg: Registry) -> None:
     assert reg.admin.repair() == []
     assert reg.admin.gc() == []
     for number in (1, 2, 4, 5, 6):
-        assert reg.check(f"churn@{number}").number == number
+        assert reg.artifacts.verify_files(f"churn@{number}").number == number
 
 
 def test_sha256sum_agrees(golden: Path) -> None:
@@ -127,8 +127,8 @@ def test_every_writing_verb_goes_on_from_there(reg: Registry, tmp_path: Path) ->
     assert reg.rollback("churn", "staging").after == 6
     assert reg.promote("churn@7", "production", expect=2).before == 2
     assert reg.demote("churn", "staging").before == 6
-    assert reg.set_alias("churn@5", "champion").before == 2
-    assert reg.remove_alias("churn", "eu-canary").before == 6
+    assert reg.alias("churn@5", "champion").before == 2
+    assert reg.alias("churn", "eu-canary", remove=True).before == 6
     reg.tag("churn@2", {"team": "hr"}, remove=["site"])
     assert reg.version("churn@2").tags == {"on": "yes", "größe": "groß", "note": "a: b #c", "team": "hr"}
     reg.annotate("churn@2", {"since": "2026"})
@@ -146,7 +146,7 @@ def test_every_writing_verb_goes_on_from_there(reg: Registry, tmp_path: Path) ->
 @pytest.mark.parametrize("verb", ["archive", "promote", "tag"])
 def test_a_rollback_remembers_moves_of_then(reg: Registry, verb: str) -> None:
     """Archived meanwhile, version 1 is what production held before."""
-    assert reg.earlier_holders("churn", "production") == (1,)
+    assert reg.admin.earlier_holders("churn", "production") == (1,)
     reg.restore(["churn@1"])
     if verb == "promote":
         reg.promote("churn@6", "production")

@@ -43,7 +43,7 @@ def reg(tmp_path: Path, cache: Path) -> Registry:
             path.write_text(f"{name} {number}")
             reg.register(name, [path], metrics={"auc": 0.88 + number / 100}, tags={"team": "crm"}, message=f"x{number}")
     reg.promote("churn@2", "production")
-    reg.set_alias("churn@3", "champion")
+    reg.alias("churn@3", "champion")
     reg.archive(["churn@1"])
     reg.tag("risk/fraud@1", {"team": "fraud"})
     return reg
@@ -56,8 +56,8 @@ def told(reg: Registry) -> Any:
     def note(error: RegistryError) -> None:
         damage.append(error.message)
 
-    answers: list[Any] = [[asdict(each) for each in reg.models(on_damage=note)]]
-    answers.append([{n: asdict(g) for n, g in each.shown.items()} for each in reg.overview(on_damage=note)])
+    answers: list[Any] = [[asdict(each.model) for each in reg.list(on_damage=note, glances=False)]]
+    answers.append([{n: asdict(g) for n, g in each.shown.items()} for each in reg.list(on_damage=note)])
     answers += [[asdict(each) for each in reg.search(query, on_damage=note)] for query in QUERIES]
     answers.append([asdict(each) for each in reg.search(sort="metrics.auc:desc", archived=True, on_damage=note)])
     return answers, sorted(set(damage))
@@ -69,7 +69,7 @@ def same(reg: Registry) -> None:
     expected = told(Registry(reg.root))
     assert told(reg) == expected
     assert told(fresh) == expected
-    for name in reg.model_names():
+    for name in reg.admin.model_names():
         for number in range(1, 6):
             assert _one(fresh, f"{name}@{number}") == _one(Registry(reg.root), f"{name}@{number}")
         assert _one(fresh, f"{name}@production") == _one(Registry(reg.root), f"{name}@production")
@@ -188,7 +188,7 @@ def _rolled_forward(reg: Registry) -> None:
     """A claim that its writer left behind, seen by the index; then the next writer puts its document in place."""
     _claim(reg)
     same(reg)
-    reg.set_alias("churn@4", "other")
+    reg.alias("churn@4", "other")
 
 
 def _history_restored(reg: Registry) -> None:
@@ -356,7 +356,7 @@ def test_an_unchanged_model_costs_six_system_calls(reg: Registry, monkeypatch: p
         "churn", "churn/annotations", "churn/history.jsonl", "churn/model.yaml", "churn/stages.yaml", "churn/versions",
     ]  # fmt: skip
     paths.clear()
-    list(reg.overview())
+    list(reg.list())
     assert len([path for path in paths if path.startswith("churn")]) == 6
 
 
@@ -388,9 +388,9 @@ def test_a_change_in_the_same_tick_of_the_clock_is_noticed(reg: Registry, monkey
         return SimpleNamespace(**{**values, "st_mtime_ns": clock[0], "st_ctime_ns": clock[0]})
 
     monkeypatch.setattr(os, "lstat", stopped)
-    assert {each.owner for each in reg.models() if each.name == "churn"} == {"alice"}
+    assert {each.model.owner for each in reg.list() if each.model.name == "churn"} == {"alice"}
     in_place(path, "owner: alice", "owner: allie")
-    assert {each.owner for each in reg.models() if each.name == "churn"} == {"allie"}
+    assert {each.model.owner for each in reg.list() if each.model.name == "churn"} == {"allie"}
 
 
 @pytest.mark.parametrize("name", ["stages.yaml", "versions"])
@@ -418,15 +418,15 @@ def test_every_verb_is_seen_at_once(reg: Registry) -> None:
         lambda: reg.restore(["churn@2"]),
         lambda: reg.rollback("churn", "production"),
         lambda: reg.demote("churn", "production"),
-        lambda: reg.set_alias("churn@4", "champion"),
-        lambda: reg.remove_alias("churn", "champion"),
+        lambda: reg.alias("churn@4", "champion"),
+        lambda: reg.alias("churn", "champion", remove=True),
         lambda: reg.annotate("churn@4", {"note": "long"}),
         lambda: reg.log_metric("churn@4", {"auc": 0.5}),
         lambda: reg.describe("churn", owner="bob"),
         lambda: reg.archive(["churn@1"], compress="gzip"),
         lambda: reg.restore(["churn@1"]),
         lambda: reg.delete(["churn@1"]),
-        lambda: reg.rename("demand", "forecast"),
+        lambda: reg.admin.rename("demand", "forecast"),
         lambda: reg.register("churn", [Path(__file__)]),
     ):
         verb()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from registry_cli import InvalidInput, NotFound, Registry
+from registry_cli import InvalidInput, NotFound, Registry, inspect_files
 from registry_cli.rules.comparison import Difference
 from tests.inspect.conftest import DATA
 
@@ -30,7 +30,7 @@ def test_a_version_says_what_it_is(reg: Registry) -> None:
     lineage = reg.register("churn", [PIPELINE]).version.lineage
     assert (lineage["format"], lineage["framework"]) == ("onnx", "sklearn")
     assert lineage["contents"]["inputs"][2] == {"name": "plan", "type": "string", "shape": [None, 1]}
-    assert lineage == Registry.inspect_files([PIPELINE]).lineage() == reg.inspect("churn@1").lineage()
+    assert lineage == inspect_files([PIPELINE]).lineage() == reg.artifacts.inspect("churn@1").lineage()
     assert Registry(reg.root).version("churn@1").lineage == lineage
 
 
@@ -126,8 +126,8 @@ def test_diff_tells_the_signature_apart_from_the_rest(reg: Registry, tmp_path: P
 
 def test_inspecting_what_is_not_there_is_an_error(reg: Registry, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="there is no file"):
-        Registry.inspect_files([tmp_path / "nowhere"])
+        inspect_files([tmp_path / "nowhere"])
     with pytest.raises(InvalidInput, match="standard input"):
-        Registry.inspect_files(["-"])
+        inspect_files(["-"])
     with pytest.raises(NotFound):
-        reg.inspect("churn@1")
+        reg.artifacts.inspect("churn@1")

@@ -111,7 +111,7 @@ def prepare(root: Path, work: Path) -> None:
     reg.delete(["churn@3"], reason="wrong data")
     reg.promote("churn@1", "production", reason="first")
     reg.promote("churn@2", "production")
-    reg.set_alias("churn@2", "champion")
+    reg.alias("churn@2", "champion")
     reg.tag("churn@1", {"site": "eu"}, remove=["team"])
     reg.annotate("churn@2", {"data": "calls of 2025"})
     reg.archive(["churn@4"], reason="no better")

@@ -47,7 +47,7 @@ def test_a_bundle_that_was_written_can_be_imported(store: Store, tmp_path: Path,
     bundle = tmp_path / "bundle.tar"
     answer = run("export", "churn", bundle, root=store.root)
     if answer.code == 0:
-        Registry.init(tmp_path / "other").import_bundle(bundle)
+        Registry.init(tmp_path / "other").import_(bundle)
     else:
         no_model = damage is _remove and path == "model.yaml"  # then nothing is called churn
         assert answer.code == (3 if no_model else 6), answer
@@ -63,7 +63,7 @@ def test_a_damaged_version_is_not_exported_and_a_sound_one_is(
     with pytest.raises(Damaged):
         store.reg.export(["churn@2"], tmp_path / "two.tar")
     store.reg.export(["churn@1"], tmp_path / "one.tar")
-    assert Registry.init(tmp_path / "other").import_bundle(tmp_path / "one.tar")[0].ref == "churn@1"
+    assert Registry.init(tmp_path / "other").import_(tmp_path / "one.tar")[0].ref == "churn@1"
 
 
 def test_one_damaged_model_stops_the_export_of_all(store: Store, tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_the_document_of_the_model(store: Store, tmp_path: Path, damage: str) ->
 def test_a_model_without_its_document_is_not_overlooked(store: Store, tmp_path: Path) -> None:
     """Nobody can see it, so verify has to."""
     store.remove("model.yaml")
-    assert store.reg.model_names() == ["risk/fraud"]
+    assert store.reg.admin.model_names() == ["risk/fraud"]
     assert store.found() == {("document", "error")}
     assert store.reg.admin.verify().models == 2
     (tmp_path / "m").write_text("m")

@@ -72,7 +72,7 @@ def assert_refused(packed: Packed, tmp_path: Path, words: str = "") -> None:
         assert answer.code == 6, answer
         assert len(answer.err.splitlines()) <= 2 or command == ("verify",)
     with pytest.raises(Damaged):
-        packed.reg.check("churn@1")
+        packed.reg.artifacts.verify_files("churn@1")
     assert fingerprint(root) == before
     assert sorted(tmp_path.iterdir()) == beside
     assert packed.reg.version("churn@1").packed is not None
@@ -87,7 +87,7 @@ def test_a_flipped_byte(tmp_path: Path, kind: str, at: int) -> None:
     if (
         packed.reg.admin.verify().ok
     ):  # a bit that no byte of the contents depends on, as the name of a system in a header
-        packed.reg.check("churn@1")
+        packed.reg.artifacts.verify_files("churn@1")
         assert at in (3, -1) or kind == "zstd"
         return
     assert_refused(packed, tmp_path)
@@ -101,7 +101,7 @@ def test_every_bit_of_a_small_pack(packed: Packed) -> None:
         data[at // 8] ^= 1 << at % 8
         packed.write(bytes(data))
         try:
-            packed.reg.check("churn@1")
+            packed.reg.artifacts.verify_files("churn@1")
         except Damaged:
             found += 1
     assert found > len(good)

@@ -24,7 +24,7 @@ def flipped(data: bytes, bit: int) -> bytes:
 def assert_not_handed_out(store: Store, tmp_path: Path, ref: str = "churn@2") -> None:
     """Everything that hands out bytes, or relies on them, says that they are damaged; and nothing is left behind."""
     with pytest.raises(Damaged):
-        store.reg.check(ref)
+        store.reg.artifacts.verify_files(ref)
     with pytest.raises(Damaged):
         store.reg.fetch(ref, tmp_path / "out")
     with pytest.raises(Damaged):
@@ -50,7 +50,7 @@ def test_a_flipped_bit_is_found_by_the_full_check_only(store: Store, tmp_path: P
     assert store.found(quick=True) == set()
     assert_not_handed_out(store, tmp_path)
     with pytest.raises(Damaged):
-        store.reg.cat("churn@2", "model.bin", io.BytesIO())
+        store.reg.artifacts.cat("churn@2", "model.bin", io.BytesIO())
 
 
 def test_a_file_in_the_place_of_the_files_is_damage(store: Store, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_damaged_blob_is_not_linked_into_a_new_version(store: Store, make_file
     store.write("versions/2/files/conf/params.json", b"[" + good[1:])
     (tmp_path / "params.json").write_bytes(good)
     number = store.reg.register("churn", [tmp_path / "params.json"]).version.number
-    assert store.reg.check(f"churn@{number}").number == 6
+    assert store.reg.artifacts.verify_files(f"churn@{number}").number == 6
     assert f"churn@{number}" not in store.where("changed-file")
 
 
@@ -123,7 +123,7 @@ def test_an_extra_file_among_the_files(store: Store, tmp_path: Path) -> None:
 def test_an_extra_file_beside_the_document(store: Store) -> None:
     store.put("versions/2/notes.txt")
     assert store.found() == {("extra-file", "error")}
-    assert store.reg.check("churn@2").number == 2
+    assert store.reg.artifacts.verify_files("churn@2").number == 2
 
 
 @pytest.mark.parametrize("ends", [b"\r\n", b"\n\n"])
@@ -147,7 +147,7 @@ def test_a_manifest_that_is_not_the_sealed_one(store: Store, tmp_path: Path, dam
     assert store.found(quick=True) == {("manifest", "error")}
     assert_not_handed_out(store, tmp_path)
     with pytest.raises(Damaged):
-        store.reg.files("churn@2")
+        store.reg.artifacts.files("churn@2")
 
 
 def test_a_manifest_that_leads_out_of_the_artifact(store: Store, tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_version_folder_that_is_none(store: Store, tmp_path: Path, kind: str) 
         store.remove("versions/2")
         store.put("versions/2")
     assert ("version-folder", "error") in store.found()
-    for read in (store.reg.version, store.reg.path, store.reg.files, store.reg.check):
+    for read in (store.reg.version, store.reg.path, store.reg.artifacts.files, store.reg.artifacts.verify_files):
         with pytest.raises(Damaged):
             read("churn@2")
     assert store.reg.version("churn@1").number == 1
@@ -265,11 +265,11 @@ def test_no_link_on_the_way_to_a_file_is_followed(store: Store, tmp_path: Path, 
     assert any(severity == "error" for _, severity in store.found())
     assert any(severity == "error" for _, severity in store.found(quick=True))
     assert_not_handed_out(store, tmp_path)
-    for read in (store.reg.path, store.reg.check):
+    for read in (store.reg.path, store.reg.artifacts.verify_files):
         with pytest.raises(Damaged):
             read("churn@2")
     with pytest.raises(Damaged):
-        store.reg.cat("churn@2", "conf/params.json", io.BytesIO())
+        store.reg.artifacts.cat("churn@2", "conf/params.json", io.BytesIO())
 
 
 def test_a_file_that_is_a_link_to_the_same_bytes(store: Store, tmp_path: Path) -> None:

@@ -133,8 +133,8 @@ def test_a_signature_of_another_version_satisfies_no_policy(signed: Store) -> No
     with (signed.root / "registry.yaml").open("a") as stream:
         stream.write("policy: {staging: {require: {signed_by: [bob]}}}\n")
     resign(signed, 2)
-    assert signed.reg.policies.gate("churn@2", "staging").rules[0].found == "signed for another version"
-    assert signed.reg.policies.gate("churn@1", "staging").passed
+    assert signed.reg.policies.check("churn@2", "staging").rules[0].found == "signed for another version"
+    assert signed.reg.policies.check("churn@1", "staging").passed
 
 
 @pytest.mark.parametrize("change", [{"by": "alice"}, {"at": "2020-01-01T00:00:00.000Z"}, {"more": 1}, {"id": "x"}])

@@ -124,7 +124,7 @@ def test_gc_never_takes_what_a_living_registration_copies(store: Store, tmp_path
 def test_blobs_of_a_deleted_version_go_with_it(store: Store) -> None:
     """What another version still has, stays."""
     names = {path.name for path in store.at("blobs").rglob("*") if path.is_file()}
-    gone = next(entry.sha256 for entry in store.reg.files("churn@4") if entry.path == "model.bin")
+    gone = next(entry.sha256 for entry in store.reg.artifacts.files("churn@4") if entry.path == "model.bin")
     store.reg.delete(["churn@4"])
     assert {path.name for path in store.at("blobs").rglob("*") if path.is_file()} == names - {gone}
     assert store.found() == set()

@@ -19,7 +19,7 @@ def write(root: str, work: str, alias: str) -> None:
     for number in range(ROUNDS):
         ref = reg.register("churn", [work], metrics={"auc": number / 100}).version.ref
         reg.tag(ref, {"run": str(number)})
-        reg.set_alias(ref, alias)
+        reg.alias(ref, alias)
         if before:
             reg.archive([before])
             reg.delete([before], reason="short of room")

@@ -67,7 +67,7 @@ def test_what_is_lost_is_restored(store: Store, loss: str) -> None:
     assert store.found() == set()
     assert {name: (state[0], state[-1]) for name, state in snapshot(store.at("versions")).items()} == sound
     assert store.reg.admin.repair(from_blobs=True) == []
-    store.reg.check("churn@2")
+    store.reg.artifacts.verify_files("churn@2")
 
 
 def test_from_another_version_when_the_blob_is_gone_too(store: Store) -> None:

@@ -37,7 +37,7 @@ def test_unknown_names_among_the_blobs_are_ignored(store: Store, name: str) -> N
 def test_unknown_names_among_the_models_are_ignored(store: Store, name: str) -> None:
     for folder in ("models", "models/risk", "models/churn", "models/churn/annotations", "models/churn/tombstones"):
         (store.root / folder / name).write_text("x")
-    assert store.reg.model_names() == ["churn", "risk/fraud"]
+    assert store.reg.admin.model_names() == ["churn", "risk/fraud"]
     assert store.found() == set()
     assert store.reg.admin.gc() == []
 

@@ -19,7 +19,7 @@ def home(tmp_path: Path) -> Path:
 
 def test_all_that_bentoml_says_comes_along(home: Path, reg: Registry) -> None:
     before = snapshot(home)
-    done = reg.import_from(f"bentoml:{home}")
+    done = reg.import_(f"bentoml:{home}")
     assert [(each.status, each.ref, each.key) for each in done] == [
         ("imported", "churn@1", "bentoml:churn:a1"),
         ("imported", "churn@2", "bentoml:churn:b2"),

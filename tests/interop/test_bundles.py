@@ -73,12 +73,12 @@ def test_a_registry_goes_and_comes_back_equal(origin: Registry, site: Registry, 
     out = tmp_path / f"all{suffix}"
     done = origin.export(None, out)
     assert done.refs == ("churn", "risk/fraud")
-    assert statuses(site.import_bundle(out)) == [
+    assert statuses(site.import_(out)) == [
         ("churn", "imported", "churn"),
         ("risk/fraud", "imported", "risk/fraud"),
     ]
     assert observed(site.root) == observed(origin.root)
-    for name in origin.model_names():
+    for name in origin.admin.model_names():
         assert site.history(name) == origin.history(name)
         assert site.model(name) == origin.model(name)
         assert site.versions(name, archived=True) == origin.versions(name, archived=True)
@@ -113,12 +113,12 @@ def test_equal_files_are_packed_once_and_stored_once(
     out = tmp_path / "out.tar"
     reg.export(["churn"], out)
     assert out.stat().st_size < 400_000
-    site.import_bundle(out)
+    site.import_(out)
     inodes = {path.stat().st_ino for path in (site.root / "models/churn").rglob("weights.bin")}
     assert len(inodes) == 1
     other = Registry.init(tmp_path / "other", author="carol")
     reg.export([f"churn@{number}" for number in (1, 2, 3, 4)], out, replace=True)
-    assert [each.status for each in other.import_bundle(out)] == ["imported"] * 4
+    assert [each.status for each in other.import_(out)] == ["imported"] * 4
     assert len({path.stat().st_ino for path in (other.root / "models/churn").rglob("weights.bin")}) == 1
     assert other.admin.verify().problems == ()
 
@@ -145,7 +145,7 @@ def test_versions_become_new_versions_that_say_where_they_come_from(
 ) -> None:
     out = tmp_path / "two.tar.gz"
     origin.export(["churn@2", "churn@staging"], out)
-    found = site.import_bundle(out)
+    found = site.import_(out)
     assert statuses(found) == [("churn@2", "imported", "churn@2"), ("churn@5", "imported", "churn@5")]
     there, here = origin.version("churn@5"), site.version("churn@5")
     for name in ("created", "author", "message", "params", "metrics", "tags", "annotations", "digest", "size", "files"):
@@ -164,7 +164,7 @@ def test_versions_become_new_versions_that_say_where_they_come_from(
     assert set(found[1].lost) == {f"stage {name} (only with --stages)" for name in there.stages}
     assert imported["stages"] == list(there.stages)
     assert site.model("churn").stages == {}
-    assert statuses(site.import_bundle(out)) == [("churn@2", "skipped", "churn@2"), ("churn@5", "skipped", "churn@5")]
+    assert statuses(site.import_(out)) == [("churn@2", "skipped", "churn@2"), ("churn@5", "skipped", "churn@5")]
 
 
 def _checkpoint(text: str) -> Checkpoint:
@@ -182,14 +182,14 @@ def test_a_model_that_is_here_is_merged_into_and_renumbering_is_told(
     origin.export(["churn@1", "churn@2", "churn@4"], out)
     before = snapshot(site.root)
     with pytest.raises(Conflict, match="there is a model churn already"):
-        site.import_bundle(out)
-    assert [each.status for each in site.import_bundle(out, skip_existing=True)] == ["skipped"]
+        site.import_(out)
+    assert [each.status for each in site.import_(out, skip_existing=True)] == ["skipped"]
     assert snapshot(site.root) == before
-    assert statuses(site.import_bundle(out, merge=True, skip_existing=True)) == [
+    assert statuses(site.import_(out, merge=True, skip_existing=True)) == [
         ("churn@1", "skipped", "churn@2"), ("churn@2", "imported", "churn@3"), ("churn@4", "imported", "churn@4"),
     ]  # fmt: skip
     assert site.history("churn", actions=["passed-over"]) == []
-    assert statuses(site.import_bundle(out, name="other"))[2] == ("churn@4", "imported", "other@4")
+    assert statuses(site.import_(out, name="other"))[2] == ("churn@4", "imported", "other@4")
 
 
 def test_a_whole_model_merged_leaves_its_history_behind(
@@ -199,8 +199,8 @@ def test_a_whole_model_merged_leaves_its_history_behind(
     out = tmp_path / "out.tar.gz"
     origin.export(["churn"], out)
     with pytest.raises(Conflict):
-        site.import_bundle(out)
-    found = site.import_bundle(out, merge=True, stages=True, aliases=True)
+        site.import_(out)
+    found = site.import_(out, merge=True, stages=True, aliases=True)
     assert [each.status for each in found] == ["imported"] * 4
     there = origin.model("churn")
     moved = dict(zip([1, 2, 4, 5], [int(each.ref.split("@")[1]) for each in found], strict=True))
@@ -212,17 +212,17 @@ def test_a_whole_model_merged_leaves_its_history_behind(
 def test_a_whole_model_under_another_name_or_in_a_group(origin: Registry, site: Registry, tmp_path: Path) -> None:
     out = tmp_path / "out.tar.gz"
     origin.export(["churn"], out)
-    assert statuses(site.import_bundle(out, name="risk/churn")) == [("churn", "imported", "risk/churn")]
+    assert statuses(site.import_(out, name="risk/churn")) == [("churn", "imported", "risk/churn")]
     assert site.history("risk/churn") == origin.history("churn")
-    assert statuses(site.import_bundle(out, name="risk/churn")) == [("churn", "skipped", "risk/churn")]
+    assert statuses(site.import_(out, name="risk/churn")) == [("churn", "skipped", "risk/churn")]
     with pytest.raises(Conflict, match="'risk' is a group"):
-        site.import_bundle(out, name="risk")
-    assert statuses(site.import_bundle(out)) == [("churn", "imported", "churn")]
+        site.import_(out, name="risk")
+    assert statuses(site.import_(out)) == [("churn", "imported", "churn")]
     with pytest.raises(Conflict, match="'churn' is a model, so it can't be a group"):
-        site.import_bundle(out, name="churn/a")
+        site.import_(out, name="churn/a")
     origin.export(None, tmp_path / "all.tar.gz")
     with pytest.raises(InvalidInput, match="2 models can't all be called x"):
-        site.import_bundle(tmp_path / "all.tar.gz", name="x")
+        site.import_(tmp_path / "all.tar.gz", name="x")
 
 
 def test_a_model_that_went_on_here_is_still_known(
@@ -230,9 +230,9 @@ def test_a_model_that_went_on_here_is_still_known(
 ) -> None:
     out = tmp_path / "out.tar.gz"
     origin.export(["churn"], out)
-    site.import_bundle(out)
+    site.import_(out)
     site.register("churn", [make_file("one more")])
-    assert statuses(site.import_bundle(out)) == [("churn", "skipped", "churn")]
+    assert statuses(site.import_(out)) == [("churn", "skipped", "churn")]
     assert site.version("churn@latest").number == 6
 
 
@@ -253,7 +253,7 @@ def test_what_a_dead_writer_left_goes_along(tmp_path: Path) -> None:
         there = Registry(there.root, author="alice")
         there.export(["churn"], out)
         here = Registry.init(folder / "here", author="bob")
-        here.import_bundle(out)
+        here.import_(out)
         assert here.history("churn")[0].event.id == "late"
         assert observed(here.root) == observed(there.root)
         there.tag("churn@1", {"go": "on"})
@@ -268,7 +268,7 @@ def test_a_torn_journal_goes_along_as_it_is(origin: Registry, tmp_path: Path) ->
         stream.write(b'{"torn')
     there.export(["churn"], tmp_path / "out.tar")
     here = Registry.init(tmp_path / "here", author="bob")
-    here.import_bundle(tmp_path / "out.tar")
+    here.import_(tmp_path / "out.tar")
     assert here.history("churn") == there.history("churn")
     here.tag("churn@1", {"go": "on"})
     assert here.admin.verify(checkpoints=there.admin.checkpoints()).ok
@@ -278,7 +278,7 @@ def test_a_policy_here_is_told_of_stages_that_came_whole(origin: Registry, site:
     with (site.root / "registry.yaml").open("a") as stream:
         stream.write("policy: {production: {require: {metrics: {auc: '>= 0.99'}}}}\n")
     origin.export(["churn"], tmp_path / "out.tar")
-    (done,) = Registry(site.root, author="bob").import_bundle(tmp_path / "out.tar")
+    (done,) = Registry(site.root, author="bob").import_(tmp_path / "out.tar")
     number = origin.model("churn").stages["production"]
     assert [line for line in done.lost if f"production stays at churn@{number}, which its policy here" in line]
     assert site.model("churn").stages == origin.model("churn").stages
@@ -288,7 +288,7 @@ def test_stages_that_are_none_here_are_told(site: Registry, tmp_path: Path, make
     there = Registry.init(tmp_path / "there", stages=["canary", "live"], author="alice")
     there.register("churn", [make_file()], stage="live")
     there.export(["churn"], tmp_path / "out.tar")
-    (done,) = site.import_bundle(tmp_path / "out.tar")
+    (done,) = site.import_(tmp_path / "out.tar")
     assert done.lost == ("live stays at churn@1, but: there is no stage 'live'",)
     assert site.model("churn").stages == {"live": 1}
 
@@ -307,16 +307,16 @@ def test_each_version_of_a_whole_model_is_examined(
     monkeypatch.setattr(ArtifactAnalysis, "analyze", examine)
     refused = {2}
     origin.export(None, tmp_path / "all.tar")
-    found = site.import_bundle(tmp_path / "all.tar")
+    found = site.import_(tmp_path / "all.tar")
     assert looked == [3, 3, 1]  # none is looked at behind the one that was refused
     assert [(each.key, each.status, each.code, each.why) for each in found] == [
         ("churn", "failed", 5, "it is dangerous"), ("risk/fraud", "imported", 0, ""),
     ]  # fmt: skip
-    assert site.model_names() == ["risk/fraud"]
+    assert site.admin.model_names() == ["risk/fraud"]
     looked.clear()
     refused = {1}
     origin.export(["churn@1", "churn@2"], tmp_path / "two.tar")  # they share files
-    assert [each.status for each in site.import_bundle(tmp_path / "two.tar")] == ["failed", "imported"]
+    assert [each.status for each in site.import_(tmp_path / "two.tar")] == ["failed", "imported"]
     assert [path.name for path in (site.root / "models/churn/versions").iterdir()] == ["2"]
 
 
@@ -324,7 +324,7 @@ def test_a_stream_is_read_once(origin: Registry, site: Registry) -> None:
     stream = io.BytesIO()
     origin.export(None, stream)
     stream.seek(0)
-    assert [each.status for each in site.import_bundle(stream)] == ["imported", "imported"]
+    assert [each.status for each in site.import_(stream)] == ["imported", "imported"]
     assert observed(site.root) == observed(origin.root)
 
 
@@ -335,15 +335,15 @@ def test_a_dry_run_reads_all_and_writes_nothing(
     before = fingerprint(site.root)
     origin.export(["churn"], tmp_path / "whole.tar")
     origin.export(["risk/fraud@1"], tmp_path / "one.tar")
-    assert statuses(site.import_bundle(tmp_path / "whole.tar", dry_run=True)) == [("churn", "planned", "churn")]
-    planned = site.import_bundle(tmp_path / "one.tar", dry_run=True, merge=True)
+    assert statuses(site.import_(tmp_path / "whole.tar", dry_run=True)) == [("churn", "planned", "churn")]
+    planned = site.import_(tmp_path / "one.tar", dry_run=True, merge=True)
     assert statuses(planned) == [("risk/fraud@1", "planned", "risk/fraud@2")]
     data = bytearray((tmp_path / "whole.tar").read_bytes())
     at = data.index(b"run 1")
     data[at] ^= 1
     (tmp_path / "whole.tar").write_bytes(data)
     with pytest.raises(Damaged):
-        site.import_bundle(tmp_path / "whole.tar", dry_run=True)
+        site.import_(tmp_path / "whole.tar", dry_run=True)
     assert fingerprint(site.root) == before
 
 
@@ -388,13 +388,13 @@ def test_no_bundle_is_made_of_what_is_damaged(origin: Registry, tmp_path: Path) 
 
 def test_an_empty_registry_is_a_bundle_too(site: Registry, tmp_path: Path) -> None:
     Registry.init(tmp_path / "there").export(None, tmp_path / "none.tar")
-    assert site.import_bundle(tmp_path / "none.tar") == []
+    assert site.import_(tmp_path / "none.tar") == []
 
 
 def test_the_model_is_as_this_registry_shares(origin: Registry, tmp_path: Path) -> None:
     team = Registry.init(tmp_path / "team", shared="group", author="bob")
     origin.export(["churn"], tmp_path / "out.tar")
-    team.import_bundle(tmp_path / "out.tar", name="risk/churn")
+    team.import_(tmp_path / "out.tar", name="risk/churn")
     folder = team.root / "models/risk/churn"
     modes = {name: (folder / name).stat().st_mode & 0o7777 for name in ("", "versions", "stages.yaml", "versions/1")}
     assert modes == {"": 0o2775, "versions": 0o3775, "stages.yaml": 0o664, "versions/1": 0o555}
@@ -419,7 +419,7 @@ def test_a_name_that_a_dead_registration_left_is_free(origin: Registry, site: Re
     for name in ("versions", "blobs", "stages", "annotations", "tombstones"):
         (folder / name).mkdir(parents=True)
     (folder / ".lock").touch()
-    assert statuses(site.import_bundle(tmp_path / "out.tar")) == [("churn", "imported", "churn")]
+    assert statuses(site.import_(tmp_path / "out.tar")) == [("churn", "imported", "churn")]
 
 
 def test_a_registration_at_work_is_not_disturbed(origin: Registry, site: Registry, tmp_path: Path) -> None:
@@ -427,7 +427,7 @@ def test_a_registration_at_work_is_not_disturbed(origin: Registry, site: Registr
     staging = site.root / "models/churn/versions/.tmp-1"
     staging.mkdir(parents=True)
     with pytest.raises(Conflict, match="there is a model churn already"):
-        site.import_bundle(tmp_path / "out.tar")
+        site.import_(tmp_path / "out.tar")
     assert staging.is_dir()
     assert sorted(path.name for path in (site.root / "models").iterdir()) == ["churn"]
 
@@ -438,8 +438,8 @@ def test_a_long_name_and_a_deep_one(reg: Registry, site: Registry, make_file: Ma
         make_file(name, f"m/{name}")
     reg.register("churn", [tmp_path / "work" / "m"])
     reg.export(["churn@1"], tmp_path / "out.tar")
-    site.import_bundle(tmp_path / "out.tar")
-    assert site.files("churn@1") == reg.files("churn@1")
+    site.import_(tmp_path / "out.tar")
+    assert site.artifacts.files("churn@1") == reg.artifacts.files("churn@1")
     assert {member for member in members(tmp_path / "out.tar") if "/files/" in member} == {
         f"churn/versions/1/files/{name}" for name in names
     }

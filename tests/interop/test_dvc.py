@@ -65,15 +65,15 @@ def test_what_is_said_of_them(repository: Path) -> None:
 
 
 def test_they_become_versions(repository: Path, reg: Registry) -> None:
-    done = reg.import_from(f"dvc:{repository}", stages=True)
+    done = reg.import_(f"dvc:{repository}", stages=True)
     assert [each.ref for each in done] == ["built@1", "churn@1", "churn@2", "churn@3", "folder@1", "fresh@1", "kept@1"]
     assert reg.version("churn@production").tags["gto_version"] == "v0.10.0"
     assert reg.path("kept@1", "kept.txt").read_text() == "kept in git\n"
-    assert [each.status for each in reg.import_from(f"dvc:{repository}", stages=True)] == ["skipped"] * 7
+    assert [each.status for each in reg.import_(f"dvc:{repository}", stages=True)] == ["skipped"] * 7
 
 
 def test_a_dvc_file(repository: Path, reg: Registry) -> None:
-    (done,) = reg.import_from(f"dvc:{repository}/models/churn.bin.dvc")
+    (done,) = reg.import_(f"dvc:{repository}/models/churn.bin.dvc")
     assert reg.path("churn@1", "churn.bin").read_text() == "three\n"
     assert done.key == "dvc:models/churn.bin"
 

@@ -48,7 +48,7 @@ def loaded(path: Path) -> dict[str, Any]:
 
 def test_a_pickle_of_scikit_learn_for_mlflow(reg: Registry, make: Make, tmp_path: Path) -> None:
     ref = make({"model.pkl": pickle.dumps({"a": 1})}, **SKLEARN)
-    done = reg.export_as(ref, "mlflow", tmp_path / "out")
+    done = reg.export(ref, tmp_path / "out", format="mlflow")
     assert done.lost == ("annotations, lineage",)
     document = loaded(tmp_path / "out" / "MLmodel")
     assert document["flavors"]["sklearn"]["serialization_format"] == "pickle"
@@ -90,7 +90,7 @@ def test_flavors(
     expected: Any,
 ) -> None:
     ref = make({name: data, "notes.md": b"n"}, **lineage)
-    reg.export_as(ref, "mlflow", tmp_path / "out", flavor=flavor)
+    reg.export(ref, tmp_path / "out", format="mlflow", flavor=flavor)
     flavors = loaded(tmp_path / "out" / "MLmodel")["flavors"]
     for which, keys in expected.items():
         assert {key: flavors[which][key] for key in keys} == keys
@@ -119,7 +119,7 @@ def test_what_mlflow_could_not_load_is_refused(
     ref = make(files, **lineage)
     before = snapshot(tmp_path)
     with pytest.raises(InvalidInput, match=words):
-        reg.export_as(ref, "mlflow", tmp_path / "out", flavor=flavor)
+        reg.export(ref, tmp_path / "out", format="mlflow", flavor=flavor)
     assert snapshot(tmp_path) == before
 
 
@@ -128,7 +128,7 @@ def test_the_signature_of_onnx(reg: Registry, make: Make, tmp_path: Path) -> Non
         "inputs": [{"name": "x", "type": "float32", "shape": [None, "rows", 3]}],
         "outputs": [{"name": "y", "type": "string"}],
     }
-    reg.export_as(make({"m.onnx": b"\x08"}, format="onnx", contents=contents), "mlflow", tmp_path / "out")
+    reg.export(make({"m.onnx": b"\x08"}, format="onnx", contents=contents), tmp_path / "out", format="mlflow")
     signature = loaded(tmp_path / "out" / "MLmodel")["signature"]
     assert json.loads(signature["inputs"]) == [
         {"name": "x", "type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, -1, 3]}}
@@ -138,8 +138,8 @@ def test_the_signature_of_onnx(reg: Registry, make: Make, tmp_path: Path) -> Non
 
 def test_what_came_from_mlflow_leaves_as_it_came(reg: Registry, tmp_path: Path) -> None:
     store = unpacked("mlflow-db", tmp_path)
-    done = reg.import_from(f"mlflow:{store}", only="Churn Model")
-    reg.export_as(done[0].ref, "mlflow", tmp_path / "out")
+    done = reg.import_(f"mlflow:{store}", only="Churn Model")
+    reg.export(done[0].ref, tmp_path / "out", format="mlflow")
     (source,) = [
         each.parent for each in store.rglob("MLmodel") if each.read_text() == (tmp_path / "out" / "MLmodel").read_text()
     ]
@@ -150,7 +150,7 @@ def test_what_came_from_mlflow_leaves_as_it_came(reg: Registry, tmp_path: Path) 
 
 def test_a_card_for_hugging_face(reg: Registry, make: Make, tmp_path: Path) -> None:
     ref = make({"config.json": b"{}", "sub/weights.safetensors": b"w"}, framework="torch 2.1", git={"commit": "abc"})
-    done = reg.export_as(ref, "hf", tmp_path / "out")
+    done = reg.export(ref, tmp_path / "out", format="hf")
     assert done.lost == ("lineage",)
     head, body = hf_export_parts(tmp_path / "out" / "README.md")
     assert head["license"] == "apache-2.0"
@@ -180,7 +180,7 @@ def hf_export_parts(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def test_a_card_that_is_there_stays(reg: Registry, make: Make, tmp_path: Path) -> None:
-    done = reg.export_as(make({"README.md": b"mine", "m": b"m"}), "hf", tmp_path / "out")
+    done = reg.export(make({"README.md": b"mine", "m": b"m"}), tmp_path / "out", format="hf")
     assert (tmp_path / "out" / "README.md").read_text() == "mine"
     assert done.lost[-1] == "README.md is as it came: nothing that was said here stands in it"
 
@@ -191,8 +191,8 @@ def test_licenses() -> None:
 
 
 def test_hugging_face_there_and_back(reg: Registry, make: Make, tmp_path: Path) -> None:
-    reg.export_as(make({"m.bin": b"m"}, framework="sklearn 1.5"), "hf", tmp_path / "bert")
-    (done,) = reg.import_from(f"hf:{tmp_path / 'bert'}")
+    reg.export(make({"m.bin": b"m"}, framework="sklearn 1.5"), tmp_path / "bert", format="hf")
+    (done,) = reg.import_(f"hf:{tmp_path / 'bert'}")
     version = reg.version(done.ref)
     assert version.metrics == {"march auc": 0.9, "march loss": 1e-07}
     assert version.tags["pipeline_tag"] == "tabular-classification"
@@ -201,7 +201,7 @@ def test_hugging_face_there_and_back(reg: Registry, make: Make, tmp_path: Path) 
 
 def test_bentoml_there_and_back(reg: Registry, make: Make, tmp_path: Path) -> None:
     ref = make({"m.bin": b"m"}, **SKLEARN)
-    done = reg.export_as(ref, "bentoml", tmp_path / "out")
+    done = reg.export(ref, tmp_path / "out", format="bentoml")
     document = loaded(tmp_path / "out" / "model.yaml")
     assert (document["name"], document["version"]) == ("risk-churn", "1")
     assert document["labels"] == {
@@ -213,15 +213,15 @@ def test_bentoml_there_and_back(reg: Registry, make: Make, tmp_path: Path) -> No
     assert document["metadata"]["tags"] == {"odd key": "ä"}
     assert document["context"]["framework_versions"] == {"scikit-learn": "1.5.2"}
     assert any("path_of" in text for text in done.lost)
-    (back,) = reg.import_from(f"bentoml:{tmp_path / 'out'}")
+    (back,) = reg.import_(f"bentoml:{tmp_path / 'out'}")
     version = reg.version(back.ref)
     assert version.metrics == {"metrics.auc": 0.9, "metrics.loss": 1e-07, "params.depth": 6}
 
 
 def test_what_came_from_bentoml_keeps_its_module(reg: Registry, tmp_path: Path) -> None:
     home = unpacked("bentoml", tmp_path)
-    done = reg.import_from(f"bentoml:{home}", only="churn")
-    reg.export_as(done[1].ref, "bentoml", tmp_path / "out")
+    done = reg.import_(f"bentoml:{home}", only="churn")
+    reg.export(done[1].ref, tmp_path / "out", format="bentoml")
     document = loaded(tmp_path / "out" / "model.yaml")
     assert (document["name"], document["version"], document["module"]) == ("churn", "2", "bentoml.sklearn")
     assert document["signatures"]["predict"]["batchable"] is True
@@ -233,7 +233,7 @@ def test_a_bill_of_materials(reg: Registry, make: Make, tmp_path: Path) -> None:
         data=[{"path": "march.csv", "digest": f"sha256:{'a' * 64}", "size": 3}, {"uri": "s3://x/y", "digest": "etag:1"}, "odd"],
         contents={"class": "Forest", "inputs": [{"name": "x", "type": "float32", "shape": [None, 3]}]},
     )  # fmt: skip
-    done = reg.export_as(ref, "cyclonedx", tmp_path / "bom.json")
+    done = reg.export(ref, tmp_path / "bom.json", format="cyclonedx")
     assert done.lost == ()
     bom = json.loads((tmp_path / "bom.json").read_text())
     model = bom["metadata"]["component"]
@@ -250,9 +250,9 @@ def test_a_bill_of_materials(reg: Registry, make: Make, tmp_path: Path) -> None:
     assert card["quantitativeAnalysis"]["performanceMetrics"][0] == {"type": "auc", "value": "0.9"}
     assert card["considerations"] == {"technicalLimitations": ["Only | adults"], "useCases": ["To keep <them>"]}
     files = {each["name"]: each["hashes"][0]["content"] for each in bom["components"] if each["type"] == "file"}
-    assert files == {entry.path: entry.sha256 for entry in reg.files(ref)}
+    assert files == {entry.path: entry.sha256 for entry in reg.artifacts.files(ref)}
     assert {"name": "registry:param:depth", "value": "6"} in model["properties"]
-    again = reg.export_as(ref, "cyclonedx", tmp_path / "again.json")
+    again = reg.export(ref, tmp_path / "again.json", format="cyclonedx")
     assert Path(again.path).read_bytes() == (tmp_path / "bom.json").read_bytes()
 
 
@@ -262,15 +262,15 @@ def test_nothing_is_left_of_an_export_that_fails(reg: Registry, make: Make, tmp_
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("mine")
     with pytest.raises(Conflict, match="exists already"):
-        reg.export_as(ref, kind, tmp_path / "out")
+        reg.export(ref, tmp_path / "out", format=kind)
     if kind != "mlflow":
         with pytest.raises(InvalidInput, match="has no flavors"):
-            reg.export_as(ref, kind, tmp_path / "other", flavor="sklearn")
+            reg.export(ref, tmp_path / "other", format=kind, flavor="sklearn")
     assert sorted(each.name for each in tmp_path.glob(".*")) == []
     with pytest.raises(
         Conflict, match="is a folder, not a file" if kind == "cyclonedx" else "did not put there: mine;"
     ):
-        reg.export_as(ref, kind, tmp_path / "out", replace=True)
+        reg.export(ref, tmp_path / "out", format=kind, replace=True)
     assert (tmp_path / "out" / "mine").read_text() == "mine"
     assert sorted(each.name for each in tmp_path.glob(".*")) == []
 
@@ -283,7 +283,7 @@ def test_a_file_that_was_changed_does_not_leave(reg: Registry, make: Make, tmp_p
     path.chmod(0o644)
     path.write_bytes(b"\x80\x05.")
     with pytest.raises(Damaged):
-        reg.export_as(ref, "mlflow", tmp_path / "out")
+        reg.export(ref, tmp_path / "out", format="mlflow")
     assert not (tmp_path / "out").exists()
     path.write_bytes(b"\x80\x04.")
     path.chmod(0o444)
@@ -297,7 +297,7 @@ def test_skops_is_told_by_its_beginning(reg: Registry, make: Make, tmp_path: Pat
         framework="sklearn 1.5.2",
         contents={"other_modules": ["mine"]},
     )
-    done = reg.export_as(ref, "mlflow", tmp_path / "out")
+    done = reg.export(ref, tmp_path / "out", format="mlflow")
     assert "skops asks to trust mine: say so in MLmodel, skops_trusted_types, if you do" in done.lost
 
 
@@ -307,10 +307,10 @@ def test_a_packed_version_goes_out_as_any_other(tmp_path: Path) -> None:
     file.write_text('{"model_type": "bert"}')
     registry.register("churn", [file])
     registry.register("churn", [file])
-    registry.export_as("churn@1", "hf", tmp_path / "before")
+    registry.export("churn@1", tmp_path / "before", format="hf")
     registry.archive(["churn@1"], compress="gzip")
     assert registry.version("churn@1").packed
-    registry.export_as("churn@1", "hf", tmp_path / "after")
+    registry.export("churn@1", tmp_path / "after", format="hf")
     assert (tmp_path / "after/config.json").read_bytes() == file.read_bytes()
     assert {each.name for each in (tmp_path / "after").iterdir()} == {
         each.name for each in (tmp_path / "before").iterdir()

@@ -41,17 +41,17 @@ def test_a_name_that_becomes_a_former_one_while_a_model_comes_in(
     def late(*args: Any) -> None:
         finish(*args)
         reg.register(name, [source])
-        reg.rename(name, "retail")
+        reg.admin.rename(name, "retail")
 
     monkeypatch.setattr(ModelImport, "finish", late)
     if reuse:
-        [done] = reg.import_bundle(single(bundle, name), reuse_name=True)
+        [done] = reg.import_(single(bundle, name), reuse_name=True)
         assert done.status == "imported"
-        assert reg.model_names() == sorted([name, "retail"])
+        assert reg.admin.model_names() == sorted([name, "retail"])
         return
     with pytest.raises(Conflict, match=f"'{name}' is a former name of the model 'retail'"):
-        reg.import_bundle(single(bundle, name))
-    assert reg.model_names() == ["retail"]
+        reg.import_(single(bundle, name))
+    assert reg.admin.model_names() == ["retail"]
     assert not (reg.root / "models" / name).exists()
     assert not list((reg.root / "models").rglob(".tmp-*"))
 
@@ -75,7 +75,7 @@ def test_nobody_makes_a_model_of_the_name_between_the_check_and_the_commit(
         monkeypatch.setattr(model_names, "find_renamed_model", while_checked)
 
     monkeypatch.setattr(ModelImport, "finish", late)
-    [done] = reg.import_bundle(single(bundle, "churn"))
+    [done] = reg.import_(single(bundle, "churn"))
     assert tried
     assert done.status == "imported"
     assert (reg.path("churn@1") / "model.pkl").read_text() == "theirs of churn"

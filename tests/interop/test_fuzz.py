@@ -40,7 +40,7 @@ class Lab:
         """Import; whether it came in. Whatever happens, the registry is sound, and nothing lies beside it."""
         registry = Registry(self.around / "registry", author="bob")
         try:
-            found = registry.import_bundle(io.BytesIO(data))
+            found = registry.import_(io.BytesIO(data))
         except RegistryError as error:
             assert error.exit_code in (4, 5, 6), error
             assert "\n" not in str(error)
@@ -48,7 +48,7 @@ class Lab:
             return False
         assert {each.status for each in found} <= {"imported"}
         assert registry.admin.verify().ok
-        for name in registry.model_names():
+        for name in registry.admin.model_names():
             registry.versions(name, archived=True)
             registry.history(name)
         assert [path.name for path in self.around.iterdir()] == ["registry"]

@@ -27,7 +27,7 @@ def repository(home: Path) -> Path:
 
 def test_a_cache_becomes_versions(home: Path, reg: Registry) -> None:
     before = snapshot(home)
-    done = reg.import_from(f"hf:{home}")
+    done = reg.import_(f"hf:{home}")
     assert [(each.ref, each.key) for each in done] == [
         ("acme/tiny@1", "hf:acme/tiny@1111111"),
         ("acme/tiny@2", "hf:acme/tiny@2222222"),
@@ -45,11 +45,15 @@ def test_a_cache_becomes_versions(home: Path, reg: Registry) -> None:
     assert first.metrics == {"reviews accuracy": 0.91}
     assert first.annotations == {"card": "# tiny\n\nSays whether a review is friendly."}
     assert first.lineage["imported"]["revision"] == OLD
-    assert [entry.path for entry in reg.files("acme/tiny@1")] == ["README.md", "config.json", "onnx/model.onnx"]
+    assert [entry.path for entry in reg.artifacts.files("acme/tiny@1")] == [
+        "README.md",
+        "config.json",
+        "onnx/model.onnx",
+    ]
     assert reg.path("acme/tiny@1", "onnx/model.onnx").read_text() == "old weights"
     assert reg.path("acme/tiny@2", "onnx/model.onnx").read_text() == "new weights"
     assert snapshot(home) == before
-    assert [each.status for each in reg.import_from(f"hf:{home}")] == ["skipped", "skipped"]
+    assert [each.status for each in reg.import_(f"hf:{home}")] == ["skipped", "skipped"]
 
 
 @pytest.mark.parametrize(("place", "revisions"), [("..", 2), (".", 2), (f"snapshots/{NEW}", 1)])
@@ -72,11 +76,11 @@ def test_a_folder_without_a_cache(tmp_path: Path, reg: Registry) -> None:
     for name in (".git/config", ".cache/huggingface/.gitignore", "config.json"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("{}")
-    (first,) = reg.import_from(f"hf:{folder}")
-    assert [entry.path for entry in reg.files(first.ref)] == ["config.json"]
-    assert [each.status for each in reg.import_from(f"hf:{folder}")] == ["skipped"]
+    (first,) = reg.import_(f"hf:{folder}")
+    assert [entry.path for entry in reg.artifacts.files(first.ref)] == ["config.json"]
+    assert [each.status for each in reg.import_(f"hf:{folder}")] == ["skipped"]
     (folder / "config.json").write_text("{ }")
-    (second,) = reg.import_from(f"hf:{folder}", merge=True)
+    (second,) = reg.import_(f"hf:{folder}", merge=True)
     assert (second.status, second.ref) == ("imported", "bert@2")
     record = folder / ".cache" / "huggingface" / "download" / "config.json.metadata"
     record.parent.mkdir()

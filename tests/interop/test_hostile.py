@@ -47,7 +47,7 @@ def test_the_forge_makes_good_bundles_too(goods: dict[bool, Path], site: Path) -
     for whole, path in goods.items():
         forge = Forge.of(path)
         forge.settle()
-        found = Registry(site).import_bundle(io.BytesIO(forge.tar()), name="whole" if whole else "some")
+        found = Registry(site).import_(io.BytesIO(forge.tar()), name="whole" if whole else "some")
         assert {each.status for each in found} == {"imported"}
 
 

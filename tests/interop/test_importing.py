@@ -24,7 +24,7 @@ def test_all_that_is_known_comes_along(reg: Registry, tiny: Tiny) -> None:
         3, author="bob", created="2024-05-06T07:08:09+02:00", message="of old", params={"depth": 6, "lr": 1e-5},
         metrics={"auc": 0.9}, tags={"team": "crm"}, annotations={"note": "a\nb"}, lineage={"run": {"host": "gpu-1"}},
     )  # fmt: skip
-    (done,) = reg.import_from(f"tiny:{folder}")
+    (done,) = reg.import_(f"tiny:{folder}")
     assert (done.status, done.ref, done.lost) == ("imported", "churn@3", ())
     version = reg.version("churn@3")
     assert (version.author, version.created, version.message) == ("bob", "2024-05-06T05:08:09.000Z", "of old")
@@ -40,7 +40,7 @@ def test_all_that_is_known_comes_along(reg: Registry, tiny: Tiny) -> None:
 
 
 def test_without_author_and_time_the_import_is_what_is_known(reg: Registry, tiny: Tiny) -> None:
-    (done,) = reg.import_from(f"tiny:{tiny(1, created='last week')}")
+    (done,) = reg.import_(f"tiny:{tiny(1, created='last week')}")
     version = reg.version("churn@1")
     assert version.event is not None
     assert (version.author, version.created) == ("alice", version.event.at)
@@ -50,18 +50,18 @@ def test_without_author_and_time_the_import_is_what_is_known(reg: Registry, tiny
 def test_numbers_are_kept_where_they_can_be(reg: Registry, tiny: Tiny, make_file: Callable[..., Path]) -> None:
     tiny(3)
     folder = tiny(7)
-    assert statuses(reg.import_from(f"tiny:{folder}")) == [("imported", "churn@3"), ("imported", "churn@7")]
+    assert statuses(reg.import_(f"tiny:{folder}")) == [("imported", "churn@3"), ("imported", "churn@7")]
     assert reg.register("churn", [make_file("own")]).ref == "churn@8"
     tiny(8, "another")
     tiny(123_456_789, "far away")
-    assert statuses(reg.import_from(f"tiny:{folder}"))[2:] == [("imported", "churn@9"), ("imported", "churn@10")]
+    assert statuses(reg.import_(f"tiny:{folder}"))[2:] == [("imported", "churn@9"), ("imported", "churn@10")]
     passed = reg.history("churn", actions=["passed-over"])
     assert [entry.event.detail["versions"] for entry in passed] == ["4-6", "1-2"]
     assert reg.version("churn@latest").number == 10
 
 
 def test_numbers_that_were_passed_over_never_were(reg: Registry, tiny: Tiny) -> None:
-    reg.import_from(f"tiny:{tiny(5)}")
+    reg.import_(f"tiny:{tiny(5)}")
     later = reg.history("churn")[0].event.at
     reg.archive(["churn@5"])
     with pytest.raises(NotFound, match="no version that is not archived"):
@@ -74,22 +74,22 @@ def test_numbers_that_were_passed_over_never_were(reg: Registry, tiny: Tiny) -> 
 def test_repeated_it_changes_nothing(reg: Registry, tiny: Tiny) -> None:
     tiny(1)
     folder = tiny(2, stages=["staging"], aliases=["champion"])
-    reg.import_from(f"tiny:{folder}", stages=True, aliases=True)
+    reg.import_(f"tiny:{folder}", stages=True, aliases=True)
     before = snapshot(reg.root)
-    again = reg.import_from(f"tiny:{folder}", stages=True, aliases=True)
+    again = reg.import_(f"tiny:{folder}", stages=True, aliases=True)
     assert statuses(again) == [("skipped", "churn@1"), ("skipped", "churn@2")]
     assert snapshot(reg.root) == before
     tiny(3)
-    assert statuses(reg.import_from(f"tiny:{folder}"))[2] == ("imported", "churn@3")
+    assert statuses(reg.import_(f"tiny:{folder}"))[2] == ("imported", "churn@3")
 
 
 def test_what_was_deleted_does_not_come_back(reg: Registry, tiny: Tiny) -> None:
     folder = tiny(1)
-    reg.import_from(f"tiny:{folder}")
+    reg.import_(f"tiny:{folder}")
     reg.delete(["churn@1"])
-    (again,) = reg.import_from(f"tiny:{folder}")
+    (again,) = reg.import_(f"tiny:{folder}")
     assert (again.status, again.ref, again.why) == ("skipped", "", "it came in before as churn@1, which was deleted")
-    (anew,) = reg.import_from(f"tiny:{folder}", merge=True, request_id="again")
+    (anew,) = reg.import_(f"tiny:{folder}", merge=True, request_id="again")
     assert (anew.status, anew.ref) == ("imported", "churn@2")
 
 
@@ -99,13 +99,13 @@ def test_a_strange_model_is_left_alone(reg: Registry, tiny: Tiny, make_file: Cal
     tiny(1, model="risk/fraud")
     before = snapshot(reg.root)
     with pytest.raises(Conflict, match="there is a model churn already"):
-        reg.import_from(f"tiny:{folder}")
+        reg.import_(f"tiny:{folder}")
     assert snapshot(reg.root) == before
-    assert statuses(reg.import_from(f"tiny:{folder}", skip_existing=True)) == [
+    assert statuses(reg.import_(f"tiny:{folder}", skip_existing=True)) == [
         ("skipped", ""),
         ("imported", "risk/fraud@1"),
     ]
-    assert statuses(reg.import_from(f"tiny:{folder}", merge=True))[0] == ("imported", "churn@2")
+    assert statuses(reg.import_(f"tiny:{folder}", merge=True))[0] == ("imported", "churn@2")
 
 
 def test_files_that_are_here_are_not_stored_again(reg: Registry, tiny: Tiny, make_file: Callable[..., Path]) -> None:
@@ -113,27 +113,27 @@ def test_files_that_are_here_are_not_stored_again(reg: Registry, tiny: Tiny, mak
     reg.register("churn", [make_file("other")])
     tiny(1, "same")
     folder = tiny(2, "new")
-    found = reg.import_from(f"tiny:{folder}", merge=True, skip_existing=True)
+    found = reg.import_(f"tiny:{folder}", merge=True, skip_existing=True)
     assert statuses(found) == [("skipped", "churn@1"), ("imported", "churn@3")]
 
 
 def test_another_name_is_for_one_model(reg: Registry, tiny: Tiny) -> None:
     folder = tiny(1)
-    assert statuses(reg.import_from(f"tiny:{folder}", name="risk/churn")) == [("imported", "risk/churn@1")]
+    assert statuses(reg.import_(f"tiny:{folder}", name="risk/churn")) == [("imported", "risk/churn@1")]
     tiny(1, model="fraud")
     with pytest.raises(InvalidInput, match="2 models can't all be called other: churn, fraud"):
-        reg.import_from(f"tiny:{folder}", name="other")
+        reg.import_(f"tiny:{folder}", name="other")
 
 
 def test_stages_are_told_unless_asked_for(reg: Registry, tiny: Tiny) -> None:
     folder = tiny(1, stages=["production", "canary"], aliases=["best"])
-    (done,) = reg.import_from(f"tiny:{folder}")
+    (done,) = reg.import_(f"tiny:{folder}")
     assert done.lost == (
         "stage production (only with --stages)", "stage canary (only with --stages)", "alias best (only with --aliases)",
     )  # fmt: skip
     assert reg.model("churn").stages == {}
     assert reg.version("churn@1").lineage["imported"]["stages"] == ["production", "canary"]
-    (again,) = reg.import_from(f"tiny:{folder}", stages=True, aliases=True)
+    (again,) = reg.import_(f"tiny:{folder}", stages=True, aliases=True)
     assert again.lost == ("stage canary: there is no stage 'canary'",)
     assert (reg.model("churn").stages, reg.model("churn").aliases) == ({"production": 1}, {"best": 1})
 
@@ -141,7 +141,7 @@ def test_stages_are_told_unless_asked_for(reg: Registry, tiny: Tiny) -> None:
 def test_a_policy_lets_in_whom_it_likes(reg: Registry, tiny: Tiny) -> None:
     with (reg.root / "registry.yaml").open("a") as stream:
         stream.write("policy: {production: {require: {metrics: {auc: '>= 0.9'}}}}\n")
-    (done,) = reg.import_from(f"tiny:{tiny(1, stages=['production'], metrics={'auc': 0.5})}", stages=True)
+    (done,) = reg.import_(f"tiny:{tiny(1, stages=['production'], metrics={'auc': 0.5})}", stages=True)
     assert done.status == "imported"
     assert len(done.lost) == 1
     assert done.lost[0].startswith("stage production: ")
@@ -153,7 +153,7 @@ def test_what_has_no_place_here_is_told(reg: Registry, tiny: Tiny) -> None:
         1, metrics={"auc": 0.9, "loss": "low"}, params={"a": 1, "b=c": 2, "d": {"e": 1}}, tags={"t": "a\nb"},
         author="bob\nb", message="x" * 70_000, lost=["its plots"],
     )  # fmt: skip
-    (done,) = reg.import_from(f"tiny:{folder}")
+    (done,) = reg.import_(f"tiny:{folder}")
     assert len(done.lost) == 7
     assert done.lost[0] == "its plots"
     version = reg.version("churn@1")
@@ -174,7 +174,7 @@ def test_one_that_fails_does_not_stop_the_others(reg: Registry, tiny: Tiny, monk
         looked(self, staging)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ArtifactAnalysis, "analyze", examine)
-    found = reg.import_from(f"tiny:{folder}")
+    found = reg.import_(f"tiny:{folder}")
     assert statuses(found) == [("imported", "churn@1"), ("failed", ""), ("failed", "")]
     assert [each.code for each in found] == [0, 3, 5]
     assert found[2].why == "it is dangerous"
@@ -184,33 +184,33 @@ def test_a_dry_run_says_it_all_and_writes_nothing(reg: Registry, tiny: Tiny) -> 
     tiny(1)
     folder = tiny(4)
     before = snapshot(reg.root)
-    planned = reg.import_from(f"tiny:{folder}", dry_run=True)
+    planned = reg.import_(f"tiny:{folder}", dry_run=True)
     assert statuses(planned) == [("planned", "churn@1"), ("planned", "churn@4")]
     assert snapshot(reg.root) == before
-    assert [each.ref for each in reg.import_from(f"tiny:{folder}")] == ["churn@1", "churn@4"]
+    assert [each.ref for each in reg.import_(f"tiny:{folder}")] == ["churn@1", "churn@4"]
 
 
 def test_keys_of_any_kind_are_told_apart(reg: Registry, tiny: Tiny) -> None:
     tiny(1, key="tiny:Größe 1/ü")
     tiny(2, key="tiny:" + "x" * 200)
     folder = tiny(3, key="tiny:" + "x" * 201)
-    assert [each.ref for each in reg.import_from(f"tiny:{folder}")] == ["churn@1", "churn@2", "churn@3"]
-    assert {each.status for each in reg.import_from(f"tiny:{folder}")} == {"skipped"}
+    assert [each.ref for each in reg.import_(f"tiny:{folder}")] == ["churn@1", "churn@2", "churn@3"]
+    assert {each.status for each in reg.import_(f"tiny:{folder}")} == {"skipped"}
 
 
 def test_a_version_goes_out_in_the_format_of_another_tool(reg: Registry, tiny: Tiny, tmp_path: Path) -> None:
-    reg.import_from(f"tiny:{tiny(1)}")
+    reg.import_(f"tiny:{tiny(1)}")
     target = tmp_path / "out"
-    done = reg.export_as("churn@1", "tiny", target)
+    done = reg.export("churn@1", target, format="tiny")
     assert (done.path, done.refs, done.lost) == (str(target), ("churn@1",), ("lineage",))
     assert (target / "churn-001.bin").read_text() == "content 1 of churn"
     with pytest.raises(Conflict, match="exists already"):
-        reg.export_as("churn@1", "tiny", target)
-    reg.export_as("churn@1", "tiny", target, replace=True)
+        reg.export("churn@1", target, format="tiny")
+    reg.export("churn@1", target, format="tiny", replace=True)
     with pytest.raises(InvalidInput, match="there is no format 'tinier'"):
-        reg.export_as("churn@1", "tinier", tmp_path / "other")
+        reg.export("churn@1", tmp_path / "other", format="tinier")
     with pytest.raises(InvalidInput, match="inside the registry"):
-        reg.export_as("churn@1", "tiny", reg.root / "models" / "out")
+        reg.export("churn@1", reg.root / "models" / "out", format="tiny")
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith((".", "out"))) == ["out"]
 
 
@@ -229,7 +229,7 @@ def test_secrets_of_another_tool_stay_outside(reg: Registry, tiny: Tiny) -> None
         },
         lost=(f"the tag api_key={secret}",),
     )  # fmt: skip
-    (done,) = reg.import_from(f"tiny:{folder}")
+    (done,) = reg.import_(f"tiny:{folder}")
     assert secret not in str(done)
     for path in reg.root.rglob("*"):
         if path.is_file():

@@ -67,20 +67,20 @@ def test_a_metric_that_is_nan_is_told_not_made_a_number(store: Path) -> None:
 
 @BOTH
 def test_they_become_versions_and_come_in_once(store: Path, reg: Registry) -> None:
-    done = reg.import_from(f"mlflow:{store}", only="Churn Model", name="churn", stages=True, aliases=True)
+    done = reg.import_(f"mlflow:{store}", only="Churn Model", name="churn", stages=True, aliases=True)
     assert [(each.status, each.ref) for each in done] == [("imported", f"churn@{number}") for number in (1, 2, 3)]
     assert reg.version("churn@production").number == reg.version("churn@champion").number == 2
     assert reg.version("churn@1").archived
     assert reg.path("churn@1", "MLmodel").read_text().startswith("artifact_path:")
     before = snapshot(reg.root)
-    again = reg.import_from(f"mlflow:{store}", only="Churn Model", name="churn", stages=True, aliases=True)
+    again = reg.import_(f"mlflow:{store}", only="Churn Model", name="churn", stages=True, aliases=True)
     assert [each.status for each in again] == ["skipped"] * 3
     assert snapshot(reg.root) == before
 
 
 @BOTH
 def test_what_is_elsewhere_is_told_and_does_not_stop_the_rest(store: Path, reg: Registry) -> None:
-    done = reg.import_from(f"mlflow:{store}")
+    done = reg.import_(f"mlflow:{store}")
     assert [each.status for each in done] == ["imported", "imported", "imported", "failed"]
     assert (done[3].why, done[3].code) == ("its files are elsewhere: s3://bucket/spam/model", 1)
 
@@ -122,7 +122,7 @@ def test_one_model_alone(store: Path) -> None:
 @BOTH
 def test_the_folder_of_one_model(store: Path, reg: Registry) -> None:
     folder = read(store)[1].files[0]
-    (done,) = reg.import_from(f"mlflow:{folder}", name="single")
+    (done,) = reg.import_(f"mlflow:{folder}", name="single")
     assert (done.status, done.ref) == ("imported", "single@1")
     imported = reg.version("single@1").lineage["imported"]
     assert imported["key"] == f"mlflow:{imported['mlmodel']['model_id']}"
@@ -155,18 +155,18 @@ def test_names_that_become_one(tmp_path: Path, reg: Registry) -> None:
     changed(store / "mlflow.db", "UPDATE registered_models SET name = 'churn model' WHERE name = 'spam'")
     changed(store / "mlflow.db", "UPDATE model_versions SET name = 'churn model', source = (SELECT source FROM model_versions "
             "WHERE version = 2), storage_location = NULL, run_id = NULL WHERE name = 'spam'")  # fmt: skip
-    done = reg.import_from(f"mlflow:{store}")
+    done = reg.import_(f"mlflow:{store}")
     assert [each.status for each in done] == ["imported"] * 3 + ["failed"]
     assert done[3].why == "another is called 'churn-model' here: import it with --only 'churn model' --as NAME"
-    (alone,) = reg.import_from(f"mlflow:{store}", only="churn model", name="other")
+    (alone,) = reg.import_(f"mlflow:{store}", only="churn model", name="other")
     assert (alone.status, alone.ref) == ("imported", "other@1")
 
 
 def test_two_stores_are_not_taken_for_one(tmp_path: Path, reg: Registry) -> None:
     """Both have a first version of Churn Model: it is not the same."""
     one, other = unpacked("mlflow-db", tmp_path), unpacked("mlflow-files", tmp_path)
-    reg.import_from(f"mlflow:{one}", only="Churn Model")
-    done = reg.import_from(f"mlflow:{other}", only="Churn Model", merge=True)
+    reg.import_(f"mlflow:{one}", only="Churn Model")
+    done = reg.import_(f"mlflow:{other}", only="Churn Model", merge=True)
     assert [(each.status, each.ref) for each in done] == [("imported", f"churn-model@{number}") for number in (4, 5, 6)]
 
 

@@ -66,7 +66,7 @@ def test_a_place_outside_of_the_store_is_not_read(store: Path, tmp_path: Path, p
 def test_a_link_in_the_files_that_leaves_them(store: Path, reg: Registry, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     (read(store)[1].files[0] / "extra").symlink_to(tmp_path / "secret")
-    done = reg.import_from(f"mlflow:{store}", only="Churn Model")
+    done = reg.import_(f"mlflow:{store}", only="Churn Model")
     assert [(each.status, each.code) for each in done] == [("failed", 5), ("imported", 0), ("imported", 0)]
     assert "leaves the folder" in done[0].why
 
@@ -148,7 +148,7 @@ def test_names_that_are_hostile(store: Path, reg: Registry) -> None:
     evil = "a\x1b[31m\n\u202e/../b"
     for table in ("registered_models", "model_versions", "registered_model_tags", "registered_model_aliases"):
         changed(store / "mlflow.db", f"UPDATE {table} SET name = ? WHERE name = 'Churn Model'", evil)
-    done = reg.import_from(f"mlflow:{store}", only=evil)
+    done = reg.import_(f"mlflow:{store}", only=evil)
     assert [each.ref for each in done] == ["a-31m/b@1", "a-31m/b@2", "a-31m/b@3"]
 
 

@@ -75,7 +75,7 @@ def test_a_whole_model_goes_and_comes_back_equal(origin: Registry, site: Registr
     out = tmp_path / f"out{suffix}"
     origin.export(["churn"], out)
     assert run("import", out, "--dry-run", root=site.root).code == 0
-    (done,) = site.import_bundle(out)
+    (done,) = site.import_(out)
     assert (done.status, done.ref, done.versions) == ("imported", "churn", 4)
     assert observed(site.root) == observed(origin.root)
     assert site.history("churn") == origin.history("churn")
@@ -88,10 +88,10 @@ def test_a_whole_model_goes_and_comes_back_equal(origin: Registry, site: Registr
     (site.root / "allowed_signers").write_bytes((origin.root / "allowed_signers").read_bytes())
     found = site.admin.verify(signatures=True)
     assert (found.problems, found.signatures) == ((), origin.admin.verify(signatures=True).signatures)
-    assert site.approvals.list("churn@5") == origin.approvals.list("churn@5")
+    assert site.approvals("churn@5") == origin.approvals("churn@5")
     site.restore(["churn@1"])
     assert site.version("churn@1").packed is None
-    assert site.check("churn@1").digest == origin.version("churn@1").digest
+    assert site.artifacts.verify_files("churn@1").digest == origin.version("churn@1").digest
     site.fetch("churn@2", tmp_path / "two")
     assert (tmp_path / "two/sub/model.bin").read_bytes() == b"weights 2\n" * 400
     assert site.admin.gc(age=0) == []
@@ -99,13 +99,13 @@ def test_a_whole_model_goes_and_comes_back_equal(origin: Registry, site: Registr
     stream = io.BytesIO()
     origin.export(None, stream)
     stream.seek(0)
-    again.import_bundle(stream)
+    again.import_(stream)
     assert observed(again.root) == observed(origin.root)
 
 
 def test_a_packed_version_alone_goes_as_files(origin: Registry, site: Registry, tmp_path: Path) -> None:
     origin.export(["churn@1", "churn@4"], tmp_path / "two.tar")
-    found = site.import_bundle(tmp_path / "two.tar")
+    found = site.import_(tmp_path / "two.tar")
     assert [(each.status, each.ref) for each in found] == [("imported", "churn@1"), ("imported", "churn@4")]
     for number in (1, 4):
         there, here = origin.version(f"churn@{number}"), site.version(f"churn@{number}")
@@ -122,15 +122,15 @@ def test_packs_are_unpacked_where_a_model_is_merged_into(
     site.register("churn", [make_file("own")])
     origin.export(["churn"], tmp_path / "out.tar")
     with pytest.raises(Conflict):
-        site.import_bundle(tmp_path / "out.tar")
-    found = site.import_bundle(tmp_path / "out.tar", merge=True)
+        site.import_(tmp_path / "out.tar")
+    found = site.import_(tmp_path / "out.tar", merge=True)
     assert [each.status for each in found] == ["imported"] * 4
     for here, there in zip(found, (1, 2, 4, 5), strict=True):
-        assert site.check(here.ref).digest == origin.version(f"churn@{there}").digest
+        assert site.artifacts.verify_files(here.ref).digest == origin.version(f"churn@{there}").digest
         assert site.version(here.ref).packed is None
         assert "that it was archived" in here.lost or there > 3
     assert site.version(found[0].ref).lineage["git"] == origin.version("churn@1").lineage["git"]
-    again = site.import_bundle(tmp_path / "out.tar", merge=True)
+    again = site.import_(tmp_path / "out.tar", merge=True)
     assert [each.why for each in again] == ["it came in before"] * 4
 
 
@@ -139,11 +139,11 @@ def test_what_came_in_before_and_is_packed_now_still_has_the_files_of_others(
 ) -> None:
     origin.export(["churn@4"], tmp_path / "one.tar")
     origin.export(["churn@4", "churn@5"], tmp_path / "two.tar")
-    site.import_bundle(tmp_path / "one.tar")
+    site.import_(tmp_path / "one.tar")
     site.archive(["churn@4"], compress="gzip")
-    found = site.import_bundle(tmp_path / "two.tar")
+    found = site.import_(tmp_path / "two.tar")
     assert [each.status for each in found] == ["skipped", "imported"]
-    assert site.check("churn@5").digest == origin.version("churn@5").digest
+    assert site.artifacts.verify_files("churn@5").digest == origin.version("churn@5").digest
     assert site.admin.gc(age=0) == []
 
 
@@ -259,7 +259,7 @@ def test_the_forge_makes_good_packs_too(goods: dict[bool, Path], site: Registry)
     forge = Forge.of(goods[True])
     assert forge.bodies["churn/packed/1.tar.gz"] != _packed(GOOD)
     _set(forge, _packed(GOOD))
-    (done,) = site.import_bundle(io.BytesIO(forge.tar()))
+    (done,) = site.import_(io.BytesIO(forge.tar()))
     assert done.status == "imported"
 
 
@@ -353,7 +353,7 @@ def test_a_pack_of_zstd_where_there_is_none(
     with monkeypatch.context() as patched:
         patched.setattr(pack_format, "_zstd", none)
         with pytest.raises(Refused, match="no zstd"):
-            site.import_bundle(tmp_path / "out.tar")
-    assert site.model_names() == []
-    site.import_bundle(tmp_path / "out.tar")
-    assert site.check("churn@4").digest == origin.version("churn@4").digest
+            site.import_(tmp_path / "out.tar")
+    assert site.admin.model_names() == []
+    site.import_(tmp_path / "out.tar")
+    assert site.artifacts.verify_files("churn@4").digest == origin.version("churn@4").digest

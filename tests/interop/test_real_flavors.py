@@ -26,7 +26,7 @@ def out(reg: Registry, tmp_path: Path) -> Out:
         version = reg.register("churn", [path]).version
         assert version.lineage["scan"]["verdict"] in ("known-globals", "safe-format", "unknown-globals")
         target = tmp_path / f"out-{version.number}"
-        reg.export_as(version.ref, "mlflow", target)
+        reg.export(version.ref, target, format="mlflow")
         return documents.loads_mapping((target / "MLmodel").read_bytes(), "MLmodel"), target
 
     return exported

@@ -13,6 +13,8 @@ import pytest
 from registry_cli import Registry
 from registry_cli.core.results import ImportResult
 from registry_cli.interop.imported_version import ImportedVersion
+from registry_cli.operations import imports
+from registry_cli.operations.import_plan import ImportOptions
 from tests.commands import run
 from tests.interop.stores import unpacked
 from tests.scan.corpus import DATA, EVIL
@@ -79,10 +81,10 @@ def test_what_another_tool_says_of_a_framework_does_not_hide_its_release(site: R
     folder.mkdir()
     shutil.copy(SKLEARN, folder / "model.pkl")
     (folder / "README.md").write_text("---\nlibrary_name: sklearn\n---\n# forest\n")
-    (done,) = site.import_from(f"hf:{folder}")
+    (done,) = site.import_(f"hf:{folder}")
     assert site.version(done.ref).lineage["framework"] == "sklearn 1.9.1"
     (folder / "README.md").write_text("---\nlibrary_name: ours\n---\n# forest\n")
-    (done,) = site.import_from(f"hf:{folder}", merge=True)
+    (done,) = site.import_(f"hf:{folder}", merge=True)
     assert site.version(done.ref).lineage["framework"] == "ours"
 
 
@@ -138,13 +140,13 @@ def test_from_other_tools(place: Place, site: Registry, tmp_path: Path) -> None:
 def test_versions_of_a_bundle(careless: Registry, site: Registry, tmp_path: Path) -> None:
     out = tmp_path / "out.tar"
     careless.export(["churn@1", "churn@2", "churn@3"], out)
-    found = site.import_bundle(out)
+    found = site.import_(out)
     assert [(each.key, each.status, each.code) for each in found] == [
         ("churn@1", "imported", 0), ("churn@2", "failed", 5), ("churn@3", "imported", 0),
     ]  # fmt: skip
     assert "the verdict is dangerous: model.pkl: os.system" in found[1].why
     assert site.version("churn@1").lineage["scan"]["verdict"] == "known-globals"
-    again = site.import_bundle(out, unsafe="made by ourselves")
+    again = site.import_(out, unsafe="made by ourselves")
     assert [each.status for each in again] == ["skipped", "imported", "skipped"]
     version = site.version(again[1].ref)
     assert version.lineage["scan"]["allowed"] == "made by ourselves"
@@ -165,16 +167,16 @@ def test_a_whole_model_with_one_that_is_dangerous(
     lines = [line.split("\t") for line in answer.out.splitlines()]
     assert [(line[0], line[1]) for line in lines] == [("failed", "churn"), ("imported", "fraud")]
     assert "the verdict is dangerous: model.pkl: os.system" in lines[0][4]
-    assert site.model_names() == ["fraud"]
+    assert site.admin.model_names() == ["fraud"]
     assert sorted(path.name for path in (site.root / "models").iterdir()) == ["fraud"]
-    done = site.import_bundle(out, unsafe="made by ourselves")
+    done = site.import_(out, unsafe="made by ourselves")
     assert [(each.key, each.status) for each in done] == [("churn", "imported"), ("fraud", "skipped")]
     assert site.version("churn@2").annotations == {"unsafe": "dangerous: made by ourselves"}
     assert [dict(site.version(f"churn@{number}").annotations) for number in (1, 3)] == [{}, {}]
     newest, *rest = site.history("churn")
     assert (newest.event.action, newest.event.by, newest.event.version) == ("annotated", "bob", 2)
     assert rest == careless.history("churn")
-    assert [each.status for each in site.import_bundle(out)] == ["skipped", "skipped"]
+    assert [each.status for each in site.import_(out)] == ["skipped", "skipped"]
 
 
 def test_a_reason_alone_is_a_slip(careless: Registry, site: Registry, tmp_path: Path) -> None:
@@ -182,7 +184,7 @@ def test_a_reason_alone_is_a_slip(careless: Registry, site: Registry, tmp_path: 
     for words in (["--allow-unsafe"], ["--reason", "x"], ["--allow-unsafe", "--reason", " "]):
         answer = run("import", tmp_path / "out.tar", *words, root=site.root)
         assert (answer.code, "go together" in answer.err) == (2, True)
-    assert site.model_names() == []
+    assert site.admin.model_names() == []
 
 
 def test_a_verdict_of_somebody_else_is_not_believed(careless: Registry, site: Registry, tmp_path: Path) -> None:
@@ -195,7 +197,7 @@ def test_a_verdict_of_somebody_else_is_not_believed(careless: Registry, site: Re
     stream = io.BytesIO()
     careless.export(["churn@4"], stream)
     stream.seek(0)
-    (done,) = site.import_bundle(stream)
+    (done,) = site.import_(stream)
     assert (done.status, done.code) == ("failed", 5)
 
 
@@ -218,7 +220,7 @@ def test_a_digest_of_a_file_that_did_not_come(
 ) -> None:
     """It is kept as it was told, and the version does not claim to have the file."""
     incoming = ImportedVersion("tiny:churn/1", "churn", (SKLEARN,), lineage=lineage)
-    (done,) = site.import_versions([incoming])
+    (done,) = imports.import_versions(site.context, [incoming], ImportOptions())
     assert done.status == "imported"
     assert list(done.lost) == [f"{name}: only its digest is known" for name in absent]
     recorded = site.version("churn@1").lineage
@@ -229,7 +231,7 @@ def test_a_digest_of_a_file_that_did_not_come(
             assert recorded[part] == value
     site.export(["churn"], tmp_path / "out.tar")
     other = Registry.init(tmp_path / "other", author="carol")
-    assert outcomes(other.import_bundle(tmp_path / "out.tar")) == {("imported", 0)}
+    assert outcomes(other.import_(tmp_path / "out.tar")) == {("imported", 0)}
     assert other.admin.verify().problems == ()
     assert run("lineage", "churn@1", root=site.root).code == 0
     assert run("reproduce", "churn@1", "--check", root=site.root).code in (0, 5)

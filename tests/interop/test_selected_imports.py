@@ -51,13 +51,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def stored(reg: Registry, ref: str) -> set[str]:
-    return {entry.path for entry in reg.files(ref)} - {"config.json", "model.yaml", "MLmodel"}
+    return {entry.path for entry in reg.artifacts.files(ref)} - {"config.json", "model.yaml", "MLmodel"}
 
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_the_same_is_left_out(reg: Registry, folder: Path, make: Make) -> None:
     source = make(folder)
-    (done,) = reg.import_from(source, exclude="*.log")
+    (done,) = reg.import_(source, exclude="*.log")
     assert done.status == "imported", done.why
     assert stored(reg, done.ref) == {"src/code.py", "weights.bin"}
     assert {(each.pattern, each.count) for each in done.excluded} == {(".git/", 1), ("__pycache__/", 2), ("*.log", 1)}
@@ -66,10 +66,10 @@ def test_the_same_is_left_out(reg: Registry, folder: Path, make: Make) -> None:
 @pytest.mark.parametrize("make", MAKERS)
 def test_a_change_of_what_is_left_out_makes_no_new_version(reg: Registry, folder: Path, make: Make) -> None:
     source = make(folder)
-    reg.import_from(source)
+    reg.import_(source)
     (folder / ".git" / "index").write_text("new")
     (folder / "__pycache__" / "a.pyc").write_text("new")
-    (done,) = reg.import_from(source, merge=True)
+    (done,) = reg.import_(source, merge=True)
     assert (done.status, done.why) == ("skipped", "it came in before")
 
 
@@ -77,7 +77,7 @@ def test_a_change_of_what_is_left_out_makes_no_new_version(reg: Registry, folder
 def test_files_are_taken_back(reg: Registry, folder: Path, make: Make) -> None:
     source = make(folder)
     (folder / ".registryignore").write_text("*.log\nsrc/\n!src/code.py\n")
-    (done,) = reg.import_from(source, include=["*.pyc", "nothing"])
+    (done,) = reg.import_(source, include=["*.pyc", "nothing"])
     assert stored(reg, done.ref) == {
         "src/code.py", "weights.bin", "__pycache__/a.pyc", "src/__pycache__/b.pyc", ".registryignore",
     }  # fmt: skip
@@ -88,11 +88,11 @@ def test_files_are_taken_back(reg: Registry, folder: Path, make: Make) -> None:
 def test_a_secret_keeps_a_version_out_unless_it_is_included(reg: Registry, folder: Path, make: Make) -> None:
     source = make(folder)
     (folder / "src" / ".env").write_text("TOKEN=x")
-    (done,) = reg.import_from(source)
+    (done,) = reg.import_(source)
     assert (done.status, done.code) == ("failed", 5)
     assert "src/.env" in done.why
-    assert reg.model_names() == []
-    (done,) = reg.import_from(source, include="src/.env")
+    assert reg.admin.model_names() == []
+    (done,) = reg.import_(source, include="src/.env")
     assert "src/.env" in stored(reg, done.ref)
     assert any("looks like a secret" in text for text in done.warnings)
 
@@ -112,10 +112,10 @@ def test_nothing_comes_from_inside_a_registry(
         (folder.parent / "sealed").symlink_to(holder.path("held"))
         (folder.parent / "dvc.yaml").write_text("artifacts:\n  tiny:\n    path: sealed\n    type: model\n")
         source = f"dvc:{folder.parent}"
-        (done,) = reg.import_from(source)
+        (done,) = reg.import_(source)
         assert done.status == "failed"
         return
-    (done,) = reg.import_from(source)
+    (done,) = reg.import_(source)
     assert (done.status, done.code) == ("failed", 5)
     assert str(holder.root) in done.why
     assert snapshot(tmp_path).keys() == before.keys()
@@ -124,10 +124,10 @@ def test_nothing_comes_from_inside_a_registry(
 def test_a_source_that_a_registry_lies_in_is_refused_by_its_name(reg: Registry, folder: Path) -> None:
     source = hugging_face(folder)
     below = Registry.init(folder / "models")
-    (done,) = reg.import_from(source)
+    (done,) = reg.import_(source)
     assert (done.status, done.code) == ("failed", 5)
     assert str(below.root) in done.why
-    (done,) = reg.import_from(source, exclude="/models/")
+    (done,) = reg.import_(source, exclude="/models/")
     assert done.status == "imported"
 
 
@@ -138,11 +138,11 @@ def test_a_bundle_is_restored_as_it_is(reg: Registry, folder: Path, tmp_path: Pa
     reg.export("tiny@1", tmp_path / "one.tar.gz")
     other = Registry.init(tmp_path / "other")
     for bundle, name in (("out.tar.gz", "tiny"), ("one.tar.gz", "copy")):
-        (done,) = other.import_from(tmp_path / bundle, name=name)
+        (done,) = other.import_(tmp_path / bundle, name=name)
         assert done.status == "imported"
-        assert other.files(f"{name}@1") == reg.files("tiny@1")
+        assert other.artifacts.files(f"{name}@1") == reg.artifacts.files("tiny@1")
     with pytest.raises(InvalidInput, match="for what other tools have"):
-        other.import_from(tmp_path / "out.tar.gz", name="third", exclude="*.log")
+        other.import_(tmp_path / "out.tar.gz", name="third", exclude="*.log")
 
 
 def test_the_command_says_what_it_left_out(reg: Registry, folder: Path) -> None:

@@ -76,7 +76,7 @@ def test_killed_it_is_gone_on_with(everything: Path, origin: Registry, site: Reg
     process.kill()
     process.wait()
     process.communicate()
-    begun = Registry(site.root).model_names()
+    begun = Registry(site.root).admin.model_names()
     assert "churn" in begun
     again = run("import", everything, root=site.root)
     assert again.code == 0, again
@@ -103,11 +103,11 @@ def test_stopped_after_the_first_it_says_so(everything: Path, site: Registry, mo
     answer = run("import", everything, root=site.root)
     assert_refused(answer, 8)
     assert answer.err.endswith("; repeat the import: what is here already is skipped\n")
-    assert site.model_names() == ["churn"]
+    assert site.admin.model_names() == ["churn"]
 
 
 def _import(root: Path, source: Path, name: str | None) -> list[ImportResult]:
-    return Registry(root, author="bob").import_bundle(source, name=name, merge=True)
+    return Registry(root, author="bob").import_(source, name=name, merge=True)
 
 
 def test_two_at_once(everything: Path, origin: Registry, site: Registry, tmp_path: Path) -> None:
@@ -176,8 +176,8 @@ def test_a_registry_that_may_not_be_written(everything: Path) -> None:
         with without_rights(root):
             registry = Registry(root)
             with pytest.raises(PermissionError):
-                registry.import_bundle(io.BytesIO(data))
-            planned = registry.import_bundle(io.BytesIO(data), dry_run=True)
+                registry.import_(io.BytesIO(data))
+            planned = registry.import_(io.BytesIO(data), dry_run=True)
         assert [each.status for each in planned] == ["planned"] * 3
         assert fingerprint(root) == before
 

@@ -145,7 +145,7 @@ def test_parents_are_kept_by_number(lab: Lab) -> None:
     assert one.lineage["parents"] == ["churn@1"], "one text is one parent"
     with pytest.raises(NotFound):
         lab.reg.register("new", [lab.model], parents=["new@1"])
-    assert lab.reg.model_names() == ["churn", "risk/base"], "nothing was made"
+    assert lab.reg.admin.model_names() == ["churn", "risk/base"], "nothing was made"
 
 
 def test_what_was_given_stands_above_what_is_found(lab: Lab) -> None:

@@ -25,7 +25,7 @@ def family(lab: Lab) -> Registry:
     reg.register("churn", [lab.model], parents=["churn@2"])
     reg.register("risk/fraud", [lab.model], parents=["base@1"])
     reg.promote("churn@2", "production")
-    reg.set_alias("churn@2", "champion")
+    reg.alias("churn@2", "champion")
     return reg
 
 
@@ -34,18 +34,18 @@ def flat(listed: tuple[LineageNode, ...]) -> list[Any]:
 
 
 def test_a_family(family: Registry) -> None:
-    found = family.lineage.trace("churn@production")
+    found = family.lineage("churn@production")
     assert flat(found.parents) == [("churn@1", "", ["base@1"]), "base@1"]
     assert flat(found.children) == ["churn@3", "churn@4"]
-    assert flat(family.lineage.trace("base").children) == [
+    assert flat(family.lineage("base").children) == [
         ("churn@1", "", [("churn@2", "", ["churn@3", "churn@4"])]), ("churn@2", "told above", []), "risk/fraud@1",
     ]  # fmt: skip
-    assert flat(family.lineage.trace("base@1", depth=1).children) == [
+    assert flat(family.lineage("base@1", depth=1).children) == [
         ("churn@1", "goes on; see --depth", []), ("churn@2", "goes on; see --depth", []), "risk/fraud@1",
     ]  # fmt: skip
     for depth in (0, 201):
         with pytest.raises(InvalidInput):
-            family.lineage.trace("base", depth=depth)
+            family.lineage("base", depth=depth)
 
 
 def test_holes_and_cycles(lab: Lab) -> None:
@@ -54,7 +54,7 @@ def test_holes_and_cycles(lab: Lab) -> None:
     reg.register(
         "b", [lab.model], lineage={"parents": ["a@1", {"ref": "gone@3"}, "hf:org/model", "b@production", 7, ""]}
     )
-    found = reg.lineage.trace("a@1")
+    found = reg.lineage("a@1")
     assert flat(found.parents) == [
         ("b@1", "", [
             ("a@1", "its own ancestor", []), ("gone@3", "there is no model 'gone'", []), ("hf:org/model", "not of this registry", []),
@@ -65,12 +65,12 @@ def test_holes_and_cycles(lab: Lab) -> None:
     assert flat(found.children) == [("a@1", "its own ancestor", []), ("b@1", "", [("a@1", "its own ancestor", [])])]
     reg.register("c", [lab.model], parents=["a@1"])
     reg.register("d", [lab.model], lineage={"parents": [f"c@sha256:{reg.version('c@1').digest}"]})
-    assert flat(reg.lineage.trace("c@1").children) == ["d@1"]
+    assert flat(reg.lineage("c@1").children) == ["d@1"]
     reg.register("e", [lab.model], parents=["c@1"])
     reg.archive(["c@1"])
     reg.delete(["c@1"], force=True, reason="room")
-    assert "no version" in flat(reg.lineage.trace("d@1").parents)[0][1]
-    assert "was deleted" in reg.lineage.trace("e@1").parents[0].note
+    assert "no version" in flat(reg.lineage("d@1").parents)[0][1]
+    assert "was deleted" in reg.lineage("e@1").parents[0].note
 
 
 def test_a_long_line_and_a_thicket_end(lab: Lab) -> None:
@@ -79,7 +79,7 @@ def test_a_long_line_and_a_thicket_end(lab: Lab) -> None:
     for number in range(1, 31):
         reg.register("x", [lab.model], lineage={"parents": [f"x@{number - 1}", f"y@{number - 1}"]})
         reg.register("y", [lab.model], lineage={"parents": [f"x@{number - 1}", f"y@{number - 1}"]})
-    found = reg.lineage.trace("x@30", depth=200)
+    found = reg.lineage("x@30", depth=200)
     assert len(str(found.parents)) < 1_000_000
 
 

@@ -57,7 +57,7 @@ def test_the_script_makes_it_again(made: Lab, tmp_path: Path) -> None:
 
 
 def test_parents_have_the_names_that_they_have_now(made: Lab) -> None:
-    made.reg.rename("base", "ground")
+    made.reg.admin.rename("base", "ground")
     made.model.write_text("another")
     other = made.reg.register("base", [made.model], reuse_name=True)
     assert other.version.number == 1

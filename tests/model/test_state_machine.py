@@ -181,14 +181,14 @@ class Verbs(RuleBasedStateMachine):
     @rule(number=NUMBER, alias=ALIAS)
     def alias(self, number: int, alias: str) -> None:
         allowed = self.expected.in_use(number)
-        self.either(allowed, lambda: self.registry.set_alias(f"churn@{number}", alias))
+        self.either(allowed, lambda: self.registry.alias(f"churn@{number}", alias))
         if allowed:
             self.expected.point(self.expected.aliases, alias, number)
 
     @rule(alias=ALIAS)
     def remove_alias(self, alias: str) -> None:
         allowed = alias in self.expected.aliases
-        self.either(allowed, lambda: self.registry.remove_alias("churn", alias))
+        self.either(allowed, lambda: self.registry.alias("churn", alias, remove=True))
         if allowed:
             self.expected.point(self.expected.aliases, alias, None)
 
@@ -285,14 +285,14 @@ class Verbs(RuleBasedStateMachine):
             assert set(version.aliases) == {name for name, at in expected.aliases.items() if at == number}
             assert (version.packed is not None) is (number in expected.packed)
             stream = io.BytesIO()
-            self.registry.cat(f"churn@{number}", "m", stream)
+            self.registry.artifacts.cat(f"churn@{number}", "m", stream)
             assert stream.getvalue().decode() == expected.contents[number]
             if number not in expected.packed:
                 assert self.registry.path(f"churn@{number}", "m").read_text() == expected.contents[number]
         for name, number in {**expected.stages, **expected.aliases}.items():
             assert self.registry.version(f"churn@{name}").number == number
         for stage in STAGES:
-            assert list(self.registry.earlier_holders("churn", stage)) == expected.earlier(stage)
+            assert list(self.registry.admin.earlier_holders("churn", stage)) == expected.earlier(stage)
 
 
 TestVerbs = Verbs.TestCase

@@ -21,7 +21,7 @@ def test_in_and_out(reg: Registry, tools: Tools, tmp_path: Path) -> None:
     tools.run("python", DATA / "make_bentoml.py", home)
     before = snapshot(home)
     listed = json.loads(tools.run("bentoml", "models", "list", "-o", "json", BENTOML_HOME=str(home)))
-    done = reg.import_from(f"bentoml:{home}")
+    done = reg.import_(f"bentoml:{home}")
     assert {each.key.removeprefix("bentoml:") for each in done} == {each["tag"] for each in listed}
     assert snapshot(home).keys() == before.keys()
     said = json.loads(tools.run("bentoml", "models", "get", "churn:a1", "-o", "json", BENTOML_HOME=str(home)))
@@ -31,7 +31,7 @@ def test_in_and_out(reg: Registry, tools: Tools, tmp_path: Path) -> None:
 
     other = tmp_path / "other"
     for number in (1, 2):
-        reg.export_as(f"churn@{number}", "bentoml", other / "models" / "churn" / str(number))
+        reg.export(f"churn@{number}", other / "models" / "churn" / str(number), format="bentoml")
     said = json.loads(tools.run("bentoml", "models", "get", "churn:1", "-o", "json", BENTOML_HOME=str(other)))
     assert (said["name"], said["version"]) == ("churn", "1")
     assert said["labels"] == dict(version.tags)

@@ -50,5 +50,5 @@ def test_the_strict_schema(reg: Registry, tmp_path: Path, said: dict[str, Any]) 
         (tmp_path / "model" / name).write_text(name)
     ref = reg.register("risk/churn", [tmp_path / "model"], **said).ref
     reg.promote(ref, "staging")
-    done = reg.export_as(ref, "cyclonedx", tmp_path / "bom.json")
+    done = reg.export(ref, tmp_path / "bom.json", format="cyclonedx")
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(Path(done.path).read_text()) is None

@@ -19,7 +19,7 @@ def test_what_gto_says(reg: Registry, tools: Tools, tmp_path: Path) -> None:
     folder = tmp_path / "repository"
     tools.run("sh", DATA / "make_dvc.sh", folder)
     before = snapshot(folder)
-    done = reg.import_from(f"dvc:{folder}", stages=True)
+    done = reg.import_(f"dvc:{folder}", stages=True)
     assert snapshot(folder) == before
     assert [each.status for each in done] == ["imported"] * 7
     said = json.loads(tools.run("gto", "show", "--repo", folder, "--json"))

@@ -33,7 +33,7 @@ def test_mlflow_predicts_what_the_frameworks_do(
     assert expected.keys() == FLAVORS.keys()
     for name, flavor in FLAVORS.items():
         ref = reg.register(name.replace(".", "-"), [folder / name]).ref
-        reg.export_as(ref, "mlflow", tmp_path / "out" / name, flavor=flavor)
+        reg.export(ref, tmp_path / "out" / name, format="mlflow", flavor=flavor)
     for name, said in tools.told("python", SCRIPT, "load", tmp_path / "out").items():
         assert _flat(said) == pytest.approx(_flat(expected[name]), rel=1e-6), name
 
@@ -48,7 +48,7 @@ def test_on_the_command_line(reg: Registry, made: tuple[Path, dict[str, Any]], t
     reg.register(
         "forest", [folder / "packed.joblib"], lineage={"framework": "sklearn", "environment": {"python": "3.11.7"}}
     )
-    reg.export_as("forest", "mlflow", tmp_path / "model")
+    reg.export("forest", tmp_path / "model", format="mlflow")
     rows = tmp_path / "rows.json"
     rows.write_text(json.dumps({"inputs": [[0.1, 0.2, 0.3], [0.9, 0.5, 0.1]]}))
     command = ("mlflow", "models", "predict", "-m", tmp_path / "model", "--env-manager", "local", "-i", rows)

@@ -26,7 +26,7 @@ print(json.dumps({
 def test_a_cache_comes_in(reg: Registry, tools: Tools, tmp_path: Path) -> None:
     tools.run("python", DATA / "make_hf.py", tmp_path / "hf", HF_HUB_OFFLINE="0")
     before = snapshot(tmp_path / "hf")
-    done = reg.import_from(f"hf:{tmp_path / 'hf'}")
+    done = reg.import_(f"hf:{tmp_path / 'hf'}")
     assert [(each.ref, each.lost) for each in done] == [("acme/tiny@1", ()), ("acme/tiny@2", ())]
     assert reg.path("acme/tiny@2", "onnx/model.onnx").read_text() == "new weights"
     assert reg.version("acme/tiny@2").tags["hf_revision"] == "main"
@@ -41,7 +41,7 @@ def test_a_card_goes_out(reg: Registry, tools: Tools, tmp_path: Path) -> None:
         tags={"license": "MIT", "pipeline_tag": "tabular-classification", "datasets": "march", "team": "crm"},
         lineage={"format": "transformers", "framework": "transformers 4.50"},
     )  # fmt: skip
-    reg.export_as("risk/churn", "hf", tmp_path / "out")
+    reg.export("risk/churn", tmp_path / "out", format="hf")
     assert tools.told("python", "-c", READ, tmp_path / "out" / "README.md") == {
         "license": "mit", "library": "transformers", "tags": ["team:crm"],
         "results": [["tabular-classification", "march", "auc", 0.9]],

@@ -41,7 +41,7 @@ def told(kind: str, store: Path, tools: Tools) -> dict[str, dict[str, Any]]:
 
 def test_field_by_field(reg: Registry, store: Path, told: dict[str, dict[str, Any]]) -> None:
     before = snapshot(store)
-    done = reg.import_from(f"mlflow:{store}", only="Churn Model", stages=True, aliases=True)
+    done = reg.import_(f"mlflow:{store}", only="Churn Model", stages=True, aliases=True)
     assert [each.ref for each in done] == [f"churn-model@{number}" for number in sorted(told)]
     for number, said in told.items():
         version = reg.version(f"churn-model@{number}")
@@ -74,8 +74,8 @@ def test_field_by_field(reg: Registry, store: Path, told: dict[str, dict[str, An
 def test_in_moved_out_and_predicted_with(reg: Registry, store: Path, tools: Tools, tmp_path: Path) -> None:
     moved = tmp_path / "moved"
     shutil.copytree(store, moved)
-    done = reg.import_from(f"mlflow:{moved}", only="Churn Model", name="churn")
-    reg.export_as(done[2].ref, "mlflow", tmp_path / "model")
+    done = reg.import_(f"mlflow:{moved}", only="Churn Model", name="churn")
+    reg.export(done[2].ref, tmp_path / "model", format="mlflow")
     rows = tmp_path / "rows.json"
     rows.write_text(json.dumps({"inputs": [[0.0, 1.0], [3.0, 1.0]]}))
     command = ("mlflow", "models", "predict", "-m", tmp_path / "model", "--env-manager", "local", "-i", rows)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from registry_cli import Registry
+from registry_cli import inspect_files
 from tests.scan.corpus import DATA, EVIL, cases
 
-inspect = Registry.inspect_files
+inspect = inspect_files
 SKLEARN, TORCH = "sklearn", "torch"
 LOGISTIC = "sklearn.linear_model._logistic.LogisticRegression"
 FOREST = "sklearn.ensemble._forest.RandomForestClassifier"

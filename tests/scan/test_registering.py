@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from registry_cli import InvalidInput, Refused, Registry
+from registry_cli import InvalidInput, Refused, Registry, scan_files
 from tests.crash.world import fingerprint
 from tests.scan.corpus import DATA, EVIL, GOOD, evil
 
@@ -135,8 +135,8 @@ def test_it_can_be_searched_and_asked_for_by_a_policy(reg: Registry, make: Make)
     reg.register("churn", [DATA / "state.pt"])
     found = {version.number for version in reg.search("lineage.scan.verdict = 'known-globals'")}
     assert found == {1, 4}
-    assert reg.policies.gate("churn@1", "production").passed
-    assert not reg.policies.gate("churn@2", "production").passed
+    assert reg.policies.check("churn@1", "production").passed
+    assert not reg.policies.check("churn@2", "production").passed
     with pytest.raises(Refused):
         reg.promote("churn@3", "production")
     reg.promote("churn@4", "production")
@@ -153,15 +153,15 @@ def test_several_files_are_told_by_their_worst(reg: Registry, tmp_path: Path) ->
         "verdict": "unknown-globals", "files": {"safe-format": 1, "known-globals": 1, "unknown-globals": 1},
         "globals": ["ours.models.Churn"], "reasons": ["model.pkl: ours.models.Churn: it is called with text"],
     }  # fmt: skip
-    assert reg.scan("churn@1").verdict == "unknown-globals"
-    assert reg.scan("churn@1", allow=["ours.models.Churn"]).verdict == "known-globals"
+    assert reg.artifacts.scan("churn@1").verdict == "unknown-globals"
+    assert reg.artifacts.scan("churn@1", allow=["ours.models.Churn"]).verdict == "known-globals"
 
 
 def test_a_version_is_scanned_with_what_the_registry_allows(reg: Registry, make: Make) -> None:
     reg = set_scan(reg, "{allow: ['ours.*']}")
     reg.register("churn", [make(UNKNOWN)])
-    assert reg.scan("churn@1").verdict == "known-globals"
-    assert reg.scan_files([make(UNKNOWN)]).verdict == "unknown-globals"
+    assert reg.artifacts.scan("churn@1").verdict == "known-globals"
+    assert scan_files([make(UNKNOWN)]).verdict == "unknown-globals"
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,8 @@ def test_both_write_in_one_model(root: Path) -> None:
     assert BOB.does(lambda reg: reg.promote("churn@1", "production", expect=2).ref, root) == "churn@1"
     BOB.does(lambda reg: reg.tag("churn@1", {"checked": "bob"}), root)
     ALICE.does(lambda reg: reg.tag("churn@1", {"checked": "alice"}), root)
-    BOB.does(lambda reg: reg.set_alias("churn@1", "champion"), root)
-    ALICE.does(lambda reg: reg.remove_alias("churn", "champion"), root)
+    BOB.does(lambda reg: reg.alias("churn@1", "champion"), root)
+    ALICE.does(lambda reg: reg.alias("churn", "champion", remove=True), root)
     BOB.does(lambda reg: reg.archive(["churn@2"], force=True, reason="x"), root)
     ALICE.does(lambda reg: reg.restore(["churn@2"]), root)
     for _ in range(6):  # the claims of each are removed by the other
@@ -155,7 +155,7 @@ def test_equal_files_of_two_owners_are_stored_twice_where_links_are_refused(root
 def test_a_stranger_reads_and_nothing_else(root: Path) -> None:
     ALICE.does(lambda reg: reg.promote("churn@1", "production"), root)
     assert STRANGER.does(lambda reg: reg.version("churn@production").number, root) == 1
-    assert STRANGER.does(lambda reg: reg.check("churn@2").number, root) == 2
+    assert STRANGER.does(lambda reg: reg.artifacts.verify_files("churn@2").number, root) == 2
     assert STRANGER.does(lambda reg: reg.path("churn@1", "own.bin").read_bytes(), root) == b"alice" * 50
     out = root.parents[1] / "stranger" / "out"
     STRANGER.does(lambda reg: reg.fetch("churn@1", out), root)

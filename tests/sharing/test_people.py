@@ -31,10 +31,10 @@ def test_four_eyes(root: Path) -> None:
         STRANGER.does(lambda reg: reg.approvals.approve("churn@1", "production").refs, root)
     BOB.does(lambda reg: reg.approvals.approve("churn@1", "production", reason="reviewed").refs, root)
     assert ALICE.does(lambda reg: reg.promote("churn@1", "production").ref, root) == "churn@1"
-    told = STRANGER.does(lambda reg: [(each.by, each.state) for each in reg.approvals.list("churn@1")], root)
+    told = STRANGER.does(lambda reg: [(each.by, each.state) for each in reg.approvals("churn@1")], root)
     assert told == [("alice", "excluded"), ("bob", "in-force")]
     ALICE.does(lambda reg: reg.log_metric("churn@1", {"auc": 0.5}).refs, root)
-    assert not STRANGER.does(lambda reg: reg.policies.gate("churn@1", "production").passed, root)
+    assert not STRANGER.does(lambda reg: reg.policies.check("churn@1", "production").passed, root)
     for person in (ALICE, BOB, STRANGER):
         assert person.does(lambda reg: reg.admin.verify().problems, root) == ()
 
@@ -45,4 +45,4 @@ def test_the_account_is_that_of_the_process(root: Path) -> None:
 
     told = as_user(ALICE.uid, "approve", "churn@1", "production", "--reason", "x", root=root)
     assert (told.code, told.out) == (0, "churn@1\n")
-    assert STRANGER.does(lambda reg: [each.by for each in reg.approvals.list("churn@1")], root) == [f"uid:{ALICE.uid}"]
+    assert STRANGER.does(lambda reg: [each.by for each in reg.approvals("churn@1")], root) == [f"uid:{ALICE.uid}"]

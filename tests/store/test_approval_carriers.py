@@ -47,7 +47,7 @@ def uncommitted(registry: Registry, *, claim: bool) -> None:
 
 
 def states(registry: Registry) -> list[tuple[str, bool, str, str]]:
-    return [(each.by, each.approved, each.state, each.why) for each in registry.approvals.list("churn@1")]
+    return [(each.by, each.approved, each.state, each.why) for each in registry.approvals("churn@1")]
 
 
 @pytest.mark.parametrize("claim", [True, False])
@@ -75,7 +75,7 @@ def test_an_approval_that_no_history_holds_does_not_count_yet(gated: Registry) -
     me.approvals.approve("churn@1", "production")
     uncommitted(gated, claim=True)
     assert [each[2:] for each in states(gated)] == [("lapsed", "not in the history")]
-    assert not gated.policies.gate("churn@1", "production").passed
+    assert not gated.policies.check("churn@1", "production").passed
     assert [each.event.action for each in gated.history("churn", limit=1)] == ["approved"], "it is committed"
     gated.promote("churn@1", "production")  # which recovers first: the claim was that of the account that it names
     assert [each[:3] for each in states(gated)] == [(ME, True, "in-force")]
@@ -124,7 +124,7 @@ def test_signed_approvals(gated: Registry, tmp_path: Path) -> None:
     assert [(by, state, why) for by, _, state, why in states(gated)] == [
         ("bob", "in-force", ""), ("carol", "excluded", "did not sign it"),
     ]  # fmt: skip
-    rules = {rule.name: (rule.wanted, rule.found) for rule in gated.policies.gate("churn@1", "production").rules}
+    rules = {rule.name: (rule.wanted, rule.found) for rule in gated.policies.check("churn@1", "production").rules}
     assert rules["signed"][0] == "signed approvals"
     assert "carol did not sign it" in rules["approvals"][1]
     with pytest.raises(Refused):

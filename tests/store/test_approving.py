@@ -41,7 +41,7 @@ def bob(three: Registry, clock: Clock) -> Registry:
 
 
 def states(registry: Registry, ref: str = "churn@2") -> list[tuple[str, bool, str, str]]:
-    return [(each.by, each.approved, each.state, each.why) for each in registry.approvals.list(ref)]
+    return [(each.by, each.approved, each.state, each.why) for each in registry.approvals(ref)]
 
 
 def annotation(registry: Registry, number: int = 2) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def test_to_say_it_again_changes_nothing_and_another_reason_does(bob: Registry) 
     assert bob.approvals.approve("churn@2", "staging", dry_run=True).changed is True
     assert snapshot(bob.root) == before
     assert bob.approvals.approve("churn@2", "production", reason="and again").changed is True
-    assert [each.reason for each in bob.approvals.list("churn@2")] == ["and again"]
+    assert [each.reason for each in bob.approvals("churn@2")] == ["and again"]
     with pytest.raises(Conflict, match="request r1 was used before"):
         bob.approvals.approve("churn@2", "production", reject=True, reason="no", request_id="r1")
 
@@ -133,17 +133,17 @@ def test_four_eyes(bob: Registry, three: Registry, clock: Clock) -> None:
     dave, carol = person(three, "dave", clock), person(three, "carol", clock)
     for registry in (three, bob, dave):
         registry.approvals.approve("churn@2", "production")
-    assert {each.by: (each.state, each.why) for each in bob.approvals.list("churn@2")} == {
+    assert {each.by: (each.state, each.why) for each in bob.approvals("churn@2")} == {
         "alice": ("excluded", "is the author"), "bob": ("in-force", ""), "dave": ("excluded", "is no approver"),
     }  # fmt: skip
-    rules = {rule.name: rule.outcome for rule in bob.policies.gate("churn@2", "production").rules}
+    rules = {rule.name: rule.outcome for rule in bob.policies.check("churn@2", "production").rules}
     assert rules == {"approvals": "waiting", "approvers": "passed", "not_author": "passed"}
     with pytest.raises(Refused, match="production refuses churn@2: approvals;"):
         bob.promote("churn@2", "production")
     carol.approvals.approve("churn@2", "production")
     bob.promote("churn@2", "production")
     three.log_metric("churn@2", {"auc": 0.91})
-    assert not bob.policies.gate("churn@2", "production").passed
+    assert not bob.policies.check("churn@2", "production").passed
     with pytest.raises(Refused, match="refuses churn@1: approvals, approvers, not_author"):
         bob.promote("churn@1", "production")
     bob.promote("churn@1", "production", force=True, reason="hotfix")
@@ -159,13 +159,13 @@ def test_neither_the_author_elsewhere_nor_who_brought_it_here_counts(
     three.export(["churn@2"], tmp_path / "out.tar")
     site = Registry.init(tmp_path / "site", author="bob", now=clock)
     write(site, "{production: {approvals: 1, not_author: true}}")
-    (done,) = site.import_bundle(tmp_path / "out.tar")
+    (done,) = site.import_(tmp_path / "out.tar")
     assert "its approvals" in done.lost
     assert (done.ref, site.version("churn@2").author) == ("churn@2", "alice")
-    assert site.approvals.list("churn@2") == ()
+    assert site.approvals("churn@2") == ()
     for name in ("alice", "bob"):
         person(site, name, clock).approvals.approve("churn@2", "production")
-    assert [(each.by, each.why) for each in site.approvals.list("churn@2")] == [
+    assert [(each.by, each.why) for each in site.approvals("churn@2")] == [
         ("alice", "is the author"), ("bob", "registered it"),
     ]  # fmt: skip
     with pytest.raises(Refused, match="approvals, not_author"):
@@ -196,7 +196,7 @@ def test_a_unix_group_says_who_may(three: Registry, clock: Clock) -> None:
     group = grp.getgrgid(os.getgid()).gr_name
     write(three, f"{{production: {{approvers: ['@{group}']}}}}")
     person(three, "nobody-of-that-name", clock).approvals.approve("churn@2", "production")
-    assert [each.why for each in three.approvals.list("churn@2")] == ["is no approver"]
+    assert [each.why for each in three.approvals("churn@2")] == ["is no approver"]
     person(three, get_account_name(), clock).approvals.approve("churn@2", "production")
     three.promote("churn@2", "production")
 
@@ -208,7 +208,7 @@ def test_a_rejection_stops_every_stage_it_is_for_until_the_same_person_approves(
     for registry in (three, bob):
         with pytest.raises(Refused, match="production refuses churn@2: rejection; registry check"):
             registry.promote("churn@2", "production")
-    rule = three.policies.gate("churn@2", "production").rules[0]
+    rule = three.policies.check("churn@2", "production").rules[0]
     assert (rule.name, rule.found) == ("rejection", "by bob: worse for patients over 80")
     person(three, "carol", clock).approvals.approve("churn@2", "production")
     with pytest.raises(Refused):
@@ -227,7 +227,7 @@ def test_a_rejection_lapses_with_what_it_was_based_on(three: Registry, bob: Regi
 
 def test_rollback_does_not_go_to_what_was_rejected(three: Registry, bob: Registry) -> None:
     bob.approvals.approve("churn@2", "production", reject=True, reason="leaks")
-    assert [(each.number, each.state) for each in three.holders("churn", "production")] == [
+    assert [(each.number, each.state) for each in three.admin.holders("churn", "production")] == [
         (3, "current"), (2, "rejected"), (1, "earlier"),
     ]  # fmt: skip
     before = snapshot(three.root)

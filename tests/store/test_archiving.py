@@ -41,7 +41,7 @@ def test_the_archived_are_hidden_and_come_back(five: Registry) -> None:
 
 def test_what_is_pointed_to_stays(five: Registry) -> None:
     five.promote("churn@1", "production")
-    five.set_alias("churn@2", "champion")
+    five.alias("churn@2", "champion")
     before = snapshot(five.root)
     for refs in (["churn@1"], ["churn@3", "churn@2"]):
         for verb in (five.archive, five.delete):

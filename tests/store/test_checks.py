@@ -39,7 +39,7 @@ def trusting(reg: Registry, make_file: Make, clock: Clock) -> Registry:
 
 
 def found(registry: Registry, ref: str = "churn@1") -> list[tuple[str, str, str]]:
-    return [(each.name, each.outcome, each.found) for each in registry.policies.gate(ref, "production").rules]
+    return [(each.name, each.outcome, each.found) for each in registry.policies.check(ref, "production").rules]
 
 
 def test_a_check_gets_the_artifact_and_says_yes_or_no(trusting: Registry, tmp_path: Path) -> None:
@@ -60,14 +60,14 @@ def test_a_check_gets_the_artifact_and_says_yes_or_no(trusting: Registry, tmp_pa
             "print('all is well')\n",
         ),
     )
-    rule = trusting.policies.gate("churn@1", "production").rules[0]
+    rule = trusting.policies.check("churn@1", "production").rules[0]
     assert (rule.outcome, rule.output) == ("passed", "all is well\n"), rule
     assert trusting.promote("churn@1", "production").after == 1
     write(
         trusting,
         script(tmp_path, "import sys\nprint('one')\nprint('auc is\\x1b[2J 0.1', file=sys.stderr)\nsys.exit(3)\n"),
     )
-    rule = trusting.policies.gate("churn@1", "production").rules[0]
+    rule = trusting.policies.check("churn@1", "production").rules[0]
     assert (rule.outcome, rule.found) == ("failed", "exit 3: auc is\x1b[2J 0.1")
     assert rule.output == "one\nauc is\x1b[2J 0.1\n"
     with pytest.raises(Refused, match=r"production refuses churn@1: checks.python"):
@@ -105,13 +105,13 @@ def test_what_is_trusted_is_just_these_commands(reg: Registry, make_file: Make, 
     digest = reg.policies.commands().digest
     assert reg.policies.commands("churn").digest == digest, "a model that adds none has the registry's"
     careful = Registry(reg.root, author="alice", now=clock, trust=lambda commands: commands.digest == digest)
-    assert careful.policies.gate("churn@1", "production").passed
+    assert careful.policies.check("churn@1", "production").passed
     write(reg, "      - [env, 'true']\n")
-    assert not careful.policies.gate("churn@1", "production").passed
+    assert not careful.policies.check("churn@1", "production").passed
     write(reg, "      - 'true'\n")
     assert careful.promote("churn@1", "production").after == 1
     write(reg, "      - [env, 'true']\n", "models/churn/model.yaml")
-    assert not careful.policies.gate("churn@1", "production").passed, "with what the model adds it is others"
+    assert not careful.policies.check("churn@1", "production").passed, "with what the model adds it is others"
     assert reg.policies.commands("churn").items[1].file == "models/churn/model.yaml"
 
 
@@ -196,7 +196,7 @@ def test_a_check_that_never_ends_and_will_not_hear(trusting: Registry, tmp_path:
     line = script(tmp_path, text).strip().removeprefix("- ")
     write(trusting, f"      - {{run: {line}, time_limit: 1s, name: stuck}}\n")
     begun = time.monotonic()
-    rule = trusting.policies.gate("churn@1", "production").rules[0]
+    rule = trusting.policies.check("churn@1", "production").rules[0]
     assert time.monotonic() - begun < 60
     assert (rule.outcome, rule.found) == ("failed", "took longer than 1s")
     assert rule.output.startswith("begun")
@@ -217,7 +217,7 @@ def _lives(pid: int) -> bool:
 def test_a_check_that_prints_a_gigabyte(trusting: Registry, tmp_path: Path) -> None:
     write(trusting, script(tmp_path, "import sys\nblock = b'x' * (1 << 20)\n"
                                      "for _ in range(1024): sys.stdout.buffer.write(block)\n"))  # fmt: skip
-    rule = trusting.policies.gate("churn@1", "production").rules[0]
+    rule = trusting.policies.check("churn@1", "production").rules[0]
     assert rule.outcome == "passed"
     assert 60_000 < len(rule.output) < 200_000
     assert rule.output.endswith("(cut)")
@@ -248,8 +248,8 @@ def test_a_program_inside_of_the_registry_is_refused(trusting: Registry, tmp_pat
     for command in (f"{inside}", f"sh {inside}", f"{link} {{path}}", f"sh {trusting.root}/models/../smoke.sh"):
         write(trusting, f"      - '{command}'\n")
         for deed in (
-            lambda: trusting.policies.gate("churn@1", "production"),
-            trusting.policies.list,
+            lambda: trusting.policies.check("churn@1", "production"),
+            trusting.admin.config,
             trusting.policies.commands,
         ):
             with pytest.raises(InvalidInput, match=r"registry.yaml, line \d+: .*lies inside the registry"):

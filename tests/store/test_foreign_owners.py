@@ -33,7 +33,7 @@ def indexed(tmp_path: Path, cache: Path) -> Registry:
     reg.promote("churn@1", "production")
     time.sleep(2.1)  # what changed just now is looked at again, whatever an index says
     reg = Registry(reg.root, author="alice", cache=cache)
-    list(reg.models())
+    list(reg.list())
     list(reg.versions("churn"))
     (place,) = cache.glob("*.sqlite")
     database = sqlite3.connect(place)

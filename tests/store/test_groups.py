@@ -35,8 +35,8 @@ def grouped(reg: Registry, make_file: Make) -> Registry:
 
 def test_a_group_is_stricter_for_its_models_and_no_others(grouped: Registry) -> None:
     say(grouped, GROUP, "policy: {production: {require: {metrics: {auc: '>= 0.9'}, tags: {reviewed: 'yes'}}}}\n")
-    assert grouped.policies.gate("churn@1", "production").passed
-    assert set(grouped.policies.gate("risk/fraud@1", "production").failed) == {"metrics.auc", "tags.reviewed"}
+    assert grouped.policies.check("churn@1", "production").passed
+    assert set(grouped.policies.check("risk/fraud@1", "production").failed) == {"metrics.auc", "tags.reviewed"}
     with pytest.raises(Refused, match="refuses risk/fraud@1: "):
         grouped.promote("risk/fraud@1", "production")
     assert grouped.promote("churn@1", "production").after == 1
@@ -44,12 +44,12 @@ def test_a_group_is_stricter_for_its_models_and_no_others(grouped: Registry) -> 
 
 def test_a_group_takes_nothing_away_unless_it_overrides(grouped: Registry) -> None:
     say(grouped, GROUP, "policy: {production: {require: {metrics: {auc: '>= 0.5'}, max_size: 1GB}}}\n")
-    told = {(each.name, each.wanted): each.file for each in grouped.policies.list("risk/fraud")}
+    told = {(each.name, each.wanted): each.file for each in grouped.admin.config("risk/fraud")}
     assert told == {
         ("metrics.auc", ">= 0.8"): "registry.yaml", ("metrics.auc", ">= 0.5"): GROUP, ("max_size", "at most 1kB"): "registry.yaml",
     }  # fmt: skip
     say(grouped, GROUP, "policy: {production: {override: true, require: {metrics: {auc: '>= 0.5'}}}}\n")
-    told = {(each.name, each.wanted): each.file for each in grouped.policies.list("risk/fraud")}
+    told = {(each.name, each.wanted): each.file for each in grouped.admin.config("risk/fraud")}
     assert told == {
         ("metrics.auc", ">= 0.5"): GROUP, ("max_size", "at most 1kB"): "registry.yaml", ("override", "true"): GROUP,
     }  # fmt: skip
@@ -58,7 +58,7 @@ def test_a_group_takes_nothing_away_unless_it_overrides(grouped: Registry) -> No
 def test_a_model_comes_on_top_of_its_group(grouped: Registry) -> None:
     say(grouped, GROUP, "policy: {production: {force: false, require: {metrics: {auc: '>= 0.95'}}}}\n")
     say(grouped, MODEL, "policy: {production: {require: {metrics: {auc: '>= 0.1'}}}}\n")
-    evaluation = grouped.policies.gate("risk/fraud@1", "production")
+    evaluation = grouped.policies.check("risk/fraud@1", "production")
     assert [(each.wanted, each.outcome) for each in evaluation.rules if each.name == "metrics.auc"] == [
         (">= 0.8", "passed"), (">= 0.95", "failed"), (">= 0.1", "passed"),
     ]  # fmt: skip
@@ -71,7 +71,7 @@ def test_from_is_inherited_through_all_three(grouped: Registry) -> None:
     say(grouped, "registry.yaml", "policy: {production: {from: [staging]}}\n")
     say(grouped, GROUP, "policy: {production: {require: {tags: {team: crm}}}}\n")
     say(grouped, MODEL, "policy: {production: {require: {min_age_in_stage: 0s}}}\n")
-    wanted = {each.name: each.wanted for each in grouped.policies.list("risk/fraud")}
+    wanted = {each.name: each.wanted for each in grouped.admin.config("risk/fraud")}
     assert wanted["min_age_in_stage"] == "0s in staging"
 
 
@@ -79,10 +79,10 @@ def test_what_goes_round_in_circles_together_is_refused(grouped: Registry) -> No
     say(grouped, "registry.yaml", "policy: {production: {from: [staging]}}\n")
     say(grouped, GROUP, "policy: {staging: {from: [production]}}\n")
     with pytest.raises(InvalidInput, match=r"circular: .*is entered from"):
-        grouped.policies.gate("risk/fraud@1", "production")
-    assert not grouped.policies.gate("churn@1", "production").passed
+        grouped.policies.check("risk/fraud@1", "production")
+    assert not grouped.policies.check("churn@1", "production").passed
     say(grouped, MODEL, "policy: {staging: {override: true, from: null}}\n")
-    assert grouped.policies.gate("risk/fraud@1", "staging").passed
+    assert grouped.policies.check("risk/fraud@1", "staging").passed
 
 
 @pytest.mark.parametrize(
@@ -101,16 +101,16 @@ def test_what_goes_round_in_circles_together_is_refused(grouped: Registry) -> No
 def test_a_slip_in_a_group_lets_nothing_in(grouped: Registry, make_file: Make, text: str, words: str) -> None:
     say(grouped, GROUP, text)
     for deed in (
-        lambda: grouped.policies.gate("risk/fraud@1", "production"),
+        lambda: grouped.policies.check("risk/fraud@1", "production"),
         lambda: grouped.promote("risk/fraud@1", "production"),
         lambda: grouped.promote("risk/fraud@1", "production", force=True, reason="please"),
         lambda: grouped.register("risk/fraud", [make_file("b")], stage="production"),
         lambda: grouped.register("risk/fresh", [make_file("b")], stage="production"),
-        lambda: grouped.policies.list("risk"),
+        lambda: grouped.admin.config("risk"),
     ):
         with pytest.raises(RegistryError, match=f"models/risk/group.yaml.*{words}"):
             deed()
-    assert grouped.model_names() == ["churn", "risk/fraud"]
+    assert grouped.admin.model_names() == ["churn", "risk/fraud"]
     assert grouped.model("risk/fraud").latest == 1
     assert grouped.promote("churn@1", "production").after == 1
     (grouped.root / GROUP).unlink()
@@ -145,16 +145,16 @@ def test_a_group_may_be_prepared_before_its_first_model(reg: Registry, make_file
 
 def test_what_is_shown_of_a_group(grouped: Registry) -> None:
     say(grouped, GROUP, "owner: risk-team\ndescription: scores\nretention: {archive: {keep: 2}}\n")
-    told = [(each.stage, each.name, each.wanted, each.file, each.line) for each in grouped.policies.list("risk")]
+    told = [(each.stage, each.name, each.wanted, each.file, each.line) for each in grouped.admin.config("risk")]
     assert told[2:] == [
         ("", "retention.archive.keep", "2", GROUP, 4), ("", "owner", "risk-team", GROUP, 2),
         ("", "description", "scores", GROUP, 3),
     ]  # fmt: skip
     assert [each[1] for each in told[:2]] == ["metrics.auc", "max_size"]
     with pytest.raises(NotFound, match="no model or group 'other'"):
-        grouped.policies.list("other")
+        grouped.admin.config("other")
     with pytest.raises(NotFound):
-        grouped.policies.list("risk/other")
+        grouped.admin.config("risk/other")
 
 
 def test_of_each_section_of_retention_the_nearest_counts(grouped: Registry, make_file: Make, clock: Clock) -> None:
@@ -164,7 +164,7 @@ def test_of_each_section_of_retention_the_nearest_counts(grouped: Registry, make
             grouped.register(name, [make_file(f"{name} {number}")])
     say(grouped, GROUP, "retention: {archive: {keep: 2, keep_holders: 0}}\n")
     say(grouped, MODEL, "retention: {prune: {}}\n")
-    told = [(each.name, each.wanted, each.file) for each in grouped.policies.list("risk/fraud")]
+    told = [(each.name, each.wanted, each.file) for each in grouped.admin.config("risk/fraud")]
     assert told == [
         ("retention.archive.keep", "2", GROUP), ("retention.archive.keep_holders", "0", GROUP),
         ("retention.prune", "nothing", MODEL),
@@ -204,5 +204,5 @@ def test_a_group_whose_folder_is_a_link_has_no_settings(grouped: Registry, tmp_p
     (outside / "group.yaml").write_text("format: 1\n")
     (grouped.root / "models/away").symlink_to(outside)
     with pytest.raises(NotFound):
-        grouped.policies.list("away")
+        grouped.admin.config("away")
     (grouped.root / "models/away").unlink()

@@ -119,7 +119,7 @@ def test_lineage_that_was_said(one: Registry, make_file: Make) -> None:
 
 def test_a_parent_of_a_reused_name_is_another_parent(one: Registry, make_file: Make) -> None:
     one.register("other", [make_file()], parents="churn@1")
-    one.rename("churn", "former")
+    one.admin.rename("churn", "former")
     one.register("churn", [make_file("another")], reuse_name=True)
     done = one.register("other", [make_file()], parents="churn@1", if_changed=True)
     assert done.not_stored == ("lineage.parents",)

@@ -12,7 +12,8 @@ import pytest
 
 from registry_cli import Conflict, Damaged, NotFound, Registry
 from registry_cli.core.times import format_time
-from registry_cli.store import creation, journal, snapshot, staging
+from registry_cli.operations import maintenance
+from registry_cli.store import creation, journal, model_export, staging
 from registry_cli.store.filesystem import files
 from registry_cli.store.layout import Layout, ModelLayout
 from registry_cli.store.maintenance import gc
@@ -63,7 +64,7 @@ def test_what_a_version_frees_that_is_deleted_just_now(churn: Registry, monkeypa
 
 def test_files_that_somebody_looks_into(churn: Registry) -> None:
     def read(number: int, meanwhile: Callable[[], object]) -> bytes:
-        with churn.laid_out(f"churn@{number}") as artifact:
+        with churn.artifacts.open(f"churn@{number}") as artifact:
             meanwhile()
             return (artifact.folder / "in" / "model.pkl").read_bytes()
 
@@ -71,7 +72,7 @@ def test_files_that_somebody_looks_into(churn: Registry) -> None:
         read(1, lambda: churn.delete(["churn@1"], force=True, reason="wrong"))
     with pytest.raises(Conflict, match="packed"):
         read(2, lambda: churn.archive(["churn@2"], compress="gzip"))
-    with churn.laid_out("churn@2") as artifact:
+    with churn.artifacts.open("churn@2") as artifact:
         assert (artifact.folder / "other.txt").read_text() == "2"
         assert churn.root not in artifact.folder.parents
     assert not artifact.folder.exists(), "it was only for the time being"
@@ -85,9 +86,9 @@ def test_a_file_that_is_lost(churn: Registry) -> None:
     kept = place.read_bytes()
     place.unlink()
     with pytest.raises(Damaged, match="1 files"):
-        churn.scan("churn@3")
+        churn.artifacts.scan("churn@3")
     with pytest.raises(Damaged, match="1 files"):
-        churn.inspect("churn@3")
+        churn.artifacts.inspect("churn@3")
     place.write_bytes(kept)
     place.chmod(0o444)
     place.parent.chmod(0o555)
@@ -96,7 +97,7 @@ def test_a_file_that_is_lost(churn: Registry) -> None:
 
 def test_a_packed_version_is_looked_into_like_any_other(churn: Registry) -> None:
     def looked() -> list[tuple[str, ...]]:
-        scan, inspected = churn.scan("churn@1"), churn.inspect("churn@1")
+        scan, inspected = churn.artifacts.scan("churn@1"), churn.artifacts.inspect("churn@1")
         return [
             *((each.path, each.verdict) for each in scan.files),
             *((each.path, each.format) for each in inspected.found),
@@ -119,7 +120,7 @@ def test_a_copy_of_a_model_that_changes_under_it(churn: Registry, monkeypatch: p
         return last_entry(path)
 
     monkeypatch.setattr(journal, "last_entry", slow)
-    taken = snapshot.take_snapshot(Layout(churn.root).model("churn"))
+    taken = model_export.read_model_export(Layout(churn.root).model("churn"))
     assert taken.last is not None
     assert taken.last.revision == taken.state.table.revision == churn.model("churn").revision
     assert taken.state.table.stages == {"production": 3, "staging": 2}
@@ -130,23 +131,22 @@ def test_a_damaged_model_is_told_as_such(churn: Registry, tmp_path: Path) -> Non
     shutil.copytree(churn.root, broken, symlinks=True)
     (broken / "models/churn/history.jsonl").unlink()
     with pytest.raises(Damaged, match="do not fit together"):
-        snapshot.take_snapshot(Layout(broken).model("churn"))
+        model_export.read_model_export(Layout(broken).model("churn"))
 
 
 def test_the_past_of_a_model_that_goes_on(churn: Registry, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written while the journal is read is not in the answer, unless all before it is."""
-    later, oldest_first = format_time(clock()).replace("2026", "2036"), journal.oldest_first
+    later, scan = format_time(clock()).replace("2026", "2036"), journal.scan
     before = churn.version("churn@production", as_of=later)
 
-    def slow(path: Path, containing: bytes = b"") -> object:
-        monkeypatch.setattr(journal, "oldest_first", oldest_first)
-        lines = oldest_first(path, containing)
-        yield next(lines)
+    def slow(path: Path, containing: bytes) -> object:
+        monkeypatch.setattr(journal, "scan", scan)
+        found = scan(path, containing)
         for ref in ("churn@1", "churn@2"):
             churn.promote(ref, "production")
-        yield from lines
+        return found
 
-    monkeypatch.setattr(journal, "oldest_first", slow)
+    monkeypatch.setattr(journal, "scan", slow)
     assert churn.version("churn@production", as_of=later) == before
     assert churn.version("churn@production", as_of=later).number == 2
 
@@ -159,19 +159,19 @@ def test_a_model_that_is_renamed_while_a_version_comes_in(
     source = make_file("another", "another.bin")
 
     def before(*arguments: Any) -> None:
-        churn.rename("churn", "crm")
+        churn.admin.rename("churn", "crm")
         fill(*arguments)
 
     def after(*arguments: Any) -> None:
         fill(*arguments)
-        churn.rename("crm", "risk")
+        churn.admin.rename("crm", "risk")
 
     for name, slow in (("churn", before), ("crm", after)):
         monkeypatch.setattr(staging, "fill", slow)
         with pytest.raises(NotFound):
             churn.register(name, [source])
     monkeypatch.setattr(staging, "fill", fill)
-    assert churn.model_names() == ["risk"]
+    assert churn.admin.model_names() == ["risk"]
     assert [path.name for path in (churn.root / "models").iterdir()] == ["risk"]
     assert churn.register("risk", [source]).ref == "risk@4"
     churn.admin.gc(age=-1)
@@ -212,7 +212,7 @@ def test_all_models_are_tidied_but_the_one_that_was_renamed_just_now(
     churn: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(type(churn), "model_names", lambda _: ["before", "churn"])
+        patch.setattr(maintenance, "list_model_names", lambda _: ["before", "churn"])
         assert churn.admin.gc(age=-1) == churn.admin.repair() == []
     with pytest.raises(NotFound, match="no model 'before'"):
         churn.admin.gc(["before"])
@@ -227,7 +227,7 @@ def test_a_model_that_is_renamed_and_made_again_while_a_version_comes_in(
     def slow(*arguments: Any) -> None:
         monkeypatch.setattr(staging, "fill", fill)
         fill(*arguments)
-        churn.rename("churn", "crm")
+        churn.admin.rename("churn", "crm")
         with pytest.raises(Conflict, match="former name of the model 'crm'"):  # a reference may mean the other one
             churn.register("churn", [source])
         churn.register("churn", [source], reuse_name=True)

@@ -44,7 +44,7 @@ def test_describe_says_it_and_keeps_comments(reg: Registry, make_file: MakeFile)
 
 def test_describe_makes_the_model(reg: Registry, make_file: MakeFile) -> None:
     assert reg.describe("risk/new", description="to come", dry_run=True).changed
-    assert reg.model_names() == []
+    assert reg.admin.model_names() == []
     reg.describe("risk/new", description="to come", request_id="one")
     assert not reg.describe("risk/new", description="to come", request_id="one").changed
     assert reg.register("risk/new", [make_file()]).ref == "risk/new@1"
@@ -71,20 +71,20 @@ def test_rewrite_checks_and_compares(reg: Registry, make_file: MakeFile) -> None
         ("owner: x\n", "stands here again"),
     ):
         with pytest.raises(InvalidInput, match=said):
-            reg.admin.rewrite("churn", text + added, was=text)
+            reg.admin.edit("churn", text + added, was=text)
     with pytest.raises(InvalidInput, match="can't be changed"):
-        reg.admin.rewrite("churn", text.replace("created: '2", "created: '3"), was=text)
+        reg.admin.edit("churn", text.replace("created: '2", "created: '3"), was=text)
     with pytest.raises(Conflict, match="changed meanwhile"):
-        reg.admin.rewrite("churn", text + "# x\n", was=text + "# y\n")
+        reg.admin.edit("churn", text + "# x\n", was=text + "# y\n")
     assert reg.admin.text("churn") == text
-    reg.admin.rewrite("churn", text + "# x\n", was=text)
+    reg.admin.edit("churn", text + "# x\n", was=text)
     assert reg.admin.text("churn") == text + "# x\n"
 
 
 def test_a_key_of_ones_own_is_kept(reg: Registry, make_file: MakeFile) -> None:
     reg.register("churn", [make_file()])
     text = reg.admin.text("churn")
-    reg.admin.rewrite("churn", f"{text}date: 2026-11-24\n", was=text)  # though it looks like the setting 'data'
+    reg.admin.edit("churn", f"{text}date: 2026-11-24\n", was=text)  # though it looks like the setting 'data'
     assert reg.promote("churn@1", "staging").changed
     reg.describe("churn", tags={"a": "b"}, remove=(name for name in ("description",)))
     assert "date: 2026-11-24\n" in reg.admin.text("churn")
@@ -93,10 +93,10 @@ def test_a_key_of_ones_own_is_kept(reg: Registry, make_file: MakeFile) -> None:
 def test_settings_are_rewritten(reg: Registry) -> None:
     text = reg.admin.text()
     with pytest.raises(InvalidInput, match="did you mean 'stages'"):
-        reg.admin.rewrite_settings(text + "stagse: []\n", was=text)
+        reg.admin.edit(None, text + "stagse: []\n", was=text)
     with pytest.raises(InvalidInput, match="id"):
-        reg.admin.rewrite_settings(text.replace("id: '", "id: '0", 1), was=text)
-    reg.admin.rewrite_settings(text + "lineage: [git]\n", was=text)
+        reg.admin.edit(None, text.replace("id: '", "id: '0", 1), was=text)
+    reg.admin.edit(None, text + "lineage: [git]\n", was=text)
     assert reg.admin.text().endswith("lineage: [git]\n")
 
 
@@ -105,17 +105,17 @@ def test_rename_moves_all_of_it(reg: Registry, make_file: MakeFile) -> None:
     reg.register("churn", [make_file("b")])
     reg.promote("churn@1", "production")
     reg.register("child", [make_file("c")], lineage={"parents": ["churn@1"]})
-    reg.rename("churn", "crm/churn", reason="one group a team")
-    assert reg.model_names() == ["child", "crm/churn"]
+    reg.admin.rename("churn", "crm/churn", reason="one group a team")
+    assert reg.admin.model_names() == ["child", "crm/churn"]
     assert reg.path("crm/churn@production").is_dir()
     assert actions(reg, "crm/churn")[0] == "renamed"
     assert reg.model("crm/churn").formerly == ("churn",)
     for deed in (lambda: reg.version("churn@1"), lambda: reg.promote("churn@2", "staging"), lambda: reg.model("churn")):
         with pytest.raises(NotFound, match="it is called crm/churn now"):
             deed()
-    assert [kin.ref for kin in reg.lineage.trace("child@1").parents] == ["crm/churn@1"]
-    assert [kin.ref for kin in reg.lineage.trace("crm/churn@1").children] == ["child@1"]
-    reg.rename("crm/churn", "churn")
+    assert [kin.ref for kin in reg.lineage("child@1").parents] == ["crm/churn@1"]
+    assert [kin.ref for kin in reg.lineage("crm/churn@1").children] == ["child@1"]
+    reg.admin.rename("crm/churn", "churn")
     assert reg.model("churn").formerly == ("crm/churn",)
 
 
@@ -124,14 +124,14 @@ def test_what_is_there_is_not_overwritten(reg: Registry, make_file: MakeFile) ->
         reg.register(name, [make_file(name)])
     for new in ("fraud", "risk", "fraud/churn"):
         with pytest.raises(Conflict):
-            reg.rename("churn", new)
+            reg.admin.rename("churn", new)
     for new in ("churn", "Churn", "../x", "a/b/c", "7"):
         with pytest.raises(InvalidInput):
-            reg.rename("churn", new)
+            reg.admin.rename("churn", new)
     with pytest.raises(NotFound):
-        reg.rename("unknown", "other")
-    assert reg.rename("churn", "new", dry_run=True).changed
-    assert reg.model_names() == ["churn", "fraud", "risk/score"]
+        reg.admin.rename("unknown", "other")
+    assert reg.admin.rename("churn", "new", dry_run=True).changed
+    assert reg.admin.model_names() == ["churn", "fraud", "risk/score"]
 
 
 def test_a_parent_stays_protected_under_its_new_name(reg: Registry, make_file: MakeFile) -> None:
@@ -140,7 +140,7 @@ def test_a_parent_stays_protected_under_its_new_name(reg: Registry, make_file: M
     reg.register("base", [make_file("own child")], lineage={"parents": ["base@2"]})
     reg.register("child", [make_file("child")], lineage={"parents": ["base@1"]})
     reg.archive(["base@1", "base@2", "base@3"])
-    reg.rename("base", "group/base")
+    reg.admin.rename("base", "group/base")
     plan = reg.retention.plan("group/base", "delete", RetentionRules.build(older_than="0s"))
     assert plan.chosen == (3,)
 
@@ -159,14 +159,14 @@ def test_an_interrupted_rename_is_finished_by_the_same_call(
 
     with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017 - told as indeterminate
         patch.setattr(models, "_move_folder", dies)
-        reg.rename("churn", "crm/churn", request_id=request_id)
-    assert reg.model_names() == ["churn"]
+        reg.admin.rename("churn", "crm/churn", request_id=request_id)
+    assert reg.admin.model_names() == ["churn"]
     assert any(problem.code == "rename" for problem in reg.admin.verify().problems)
-    assert reg.rename("churn", "crm/churn", request_id=request_id).changed
-    assert reg.model_names() == ["crm/churn"]
+    assert reg.admin.rename("churn", "crm/churn", request_id=request_id).changed
+    assert reg.admin.model_names() == ["crm/churn"]
     assert actions(reg, "crm/churn") == ["renamed", "registered"]
     if request_id:
-        assert not reg.rename("churn", "crm/churn", request_id=request_id).changed
+        assert not reg.admin.rename("churn", "crm/churn", request_id=request_id).changed
 
 
 def test_an_interrupted_rename_is_known_after_other_changes(
@@ -175,14 +175,14 @@ def test_an_interrupted_rename_is_known_after_other_changes(
     reg.register("churn", [make_file()])
     with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017
         patch.setattr(models, "_move_folder", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        reg.rename("churn", "other", request_id="one")
+        reg.admin.rename("churn", "other", request_id="one")
     reg.tag("churn@1", {"a": "b"})
     assert [problem.code for problem in reg.admin.verify().problems] == ["rename"]
-    assert reg.rename("churn", "other", request_id="one").changed
+    assert reg.admin.rename("churn", "other", request_id="one").changed
     assert actions(reg, "other") == ["tagged", "renamed", "registered"]
-    assert not reg.rename("churn", "other").changed, "to rename again is no mistake"
+    assert not reg.admin.rename("churn", "other").changed, "to rename again is no mistake"
     with pytest.raises(NotFound):
-        reg.rename("unknown", "other", request_id="two")
+        reg.admin.rename("unknown", "other", request_id="two")
 
 
 @pytest.mark.parametrize("new", ["other", "crm/churn"])
@@ -195,16 +195,16 @@ def test_the_name_of_an_interrupted_rename_is_reserved(
         monkeypatch.setattr(replacement, "renameat2", lambda *_: False)
     with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017
         patch.setattr(models, "_move_folder", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        reg.rename("churn", new)
+        reg.admin.rename("churn", new)
     for take in (
         lambda: reg.register(new, [make_file("another")]),
         lambda: reg.describe(new, owner="bob"),
-        lambda: (reg.register("third", [make_file("third")]), reg.rename("third", new)),
+        lambda: (reg.register("third", [make_file("third")]), reg.admin.rename("third", new)),
     ):
         with pytest.raises(Conflict, match=f"reserved for churn.*registry rename churn {new}"):
             take()
-    reg.rename("churn", new)
-    assert new in reg.model_names()
+    reg.admin.rename("churn", new)
+    assert new in reg.admin.model_names()
     assert not (reg.root / "models" / new / ".reserved").exists()
     assert not (reg.root / "models/churn").exists()
 
@@ -214,8 +214,8 @@ def test_a_reservation_that_nobody_needs_is_no_obstacle(reg: Registry, make_file
     (reg.root / "models/other").mkdir()
     (reg.root / "models/other/.reserved").write_text("churn\n")
     reg.register("other", [make_file("another")])
-    reg.rename("churn", "third")
-    assert reg.model_names() == ["other", "third"]
+    reg.admin.rename("churn", "third")
+    assert reg.admin.model_names() == ["other", "third"]
 
 
 def test_a_folder_that_cannot_be_moved_keeps_its_name(
@@ -227,9 +227,9 @@ def test_a_folder_that_cannot_be_moved_keeps_its_name(
         patch.setattr(replacement, "exchange", lambda *_: (_ for _ in ()).throw(OSError(errno.EXDEV, "cross-device")))
         for _ in range(2):
             with pytest.raises(RegistryError) as caught:
-                reg.rename("churn", "other", request_id="one")
+                reg.admin.rename("churn", "other", request_id="one")
             assert caught.value.exit_code == 1
-    assert reg.model_names() == ["churn"]
+    assert reg.admin.model_names() == ["churn"]
     assert reg.model("churn").formerly == ()
     assert actions(reg, "churn") == ["renamed", "renamed", "registered"]
     assert reg.admin.verify().problems == ()
@@ -246,7 +246,7 @@ def test_another_file_system_is_noticed_before_anything_is_recorded(reg: Registr
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         (reg.root / "models/far").symlink_to(folder)
         with pytest.raises(RegistryError, match="file system"):
-            reg.rename("churn", "far/churn")
+            reg.admin.rename("churn", "far/churn")
         (reg.root / "models/far").unlink()
     assert actions(reg, "churn") == ["registered"]
 
@@ -265,7 +265,7 @@ def test_what_fails_leaves_no_empty_model(
             reg.describe("churn", owner="crm")
         else:
             reg.register("risk/churn" if "group" in deed else "churn", [make_file()])
-    assert reg.model_names() == []
+    assert reg.admin.model_names() == []
     reg.register("risk", [make_file()])
 
 
@@ -274,7 +274,7 @@ def test_what_people_wrote_for_formerly_breaks_nothing(reg: Registry, make_file:
     path = reg.root / "models/churn/model.yaml"
     path.write_text(path.read_text() + "formerly: 5\n")
     assert reg.model("churn").formerly == ()
-    reg.rename("churn", "other")
+    reg.admin.rename("churn", "other")
     assert reg.model("other").formerly == ("churn",)
 
 
@@ -310,10 +310,10 @@ def test_a_claim_that_was_not_brought_forward_is_read(
     text = was.replace("owner: alice", "owner: crm\npolicy: {production: {require: {tags: {safe: 'yes'}}}}")
     with monkeypatch.context() as patch, pytest.raises(Indeterminate):
         patch.setattr(Writer, "roll_forward", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        reg.admin.rewrite("churn", text, was=was)
+        reg.admin.edit("churn", text, was=was)
     assert "crm" not in (reg.root / "models/churn/model.yaml").read_text()
     assert reg.model("churn").owner == "crm"
-    assert not reg.policies.gate("churn@1", "production").passed, "and its policy is in force"
+    assert not reg.policies.check("churn@1", "production").passed, "and its policy is in force"
     reg.tag("churn@1", {"a": "b"})
     assert "owner: crm" in (reg.root / "models/churn/model.yaml").read_text()
     assert actions(reg, "churn") == ["tagged", "described", "registered"]

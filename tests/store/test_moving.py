@@ -63,9 +63,9 @@ def test_expect_is_a_compare_and_swap(four: Registry) -> None:
         four.rollback("churn", "production", expect=1)
     four.rollback("churn", "production", expect=2)
     four.demote("churn", "production", expect=1)
-    four.set_alias("churn@1", "eu", expect=None)
+    four.alias("churn@1", "eu", expect=None)
     with pytest.raises(Conflict):
-        four.set_alias("churn@2", "eu", expect=3)
+        four.alias("churn@2", "eu", expect=3)
     assert (four.model("churn").stages, four.model("churn").aliases) == ({}, {"eu": 1})
 
 
@@ -94,7 +94,7 @@ def test_demote_empties_the_stage(four: Registry) -> None:
 def test_rollback_goes_back_and_again_further_back(four: Registry) -> None:
     for number in (1, 2, 3):
         four.promote(f"churn@{number}", "production")
-    assert four.earlier_holders("churn", "production") == (2, 1)
+    assert four.admin.earlier_holders("churn", "production") == (2, 1)
     assert four.rollback("churn", "production").after == 2
     assert four.rollback("churn", "production", reason="worse", again=True).after == 1
     with pytest.raises(NotFound, match="nothing held production of churn before"):
@@ -124,7 +124,7 @@ def test_an_archived_target_is_refused(four: Registry) -> None:
     with pytest.raises(Conflict, match="is archived"):
         four.promote("churn@1", "staging")
     with pytest.raises(Conflict, match="is archived"):
-        four.set_alias("churn@1", "eu")
+        four.alias("churn@1", "eu")
 
 
 @pytest.mark.parametrize(
@@ -158,15 +158,15 @@ def test_a_damaged_version_is_not_promoted(reg: Registry, make_file: Make, verif
 
 
 def test_aliases_are_moved_and_taken_away(four: Registry) -> None:
-    assert four.set_alias("churn@1", "champion").before is None
-    moved = four.set_alias("churn@latest", "champion")
+    assert four.alias("churn@1", "champion").before is None
+    moved = four.alias("churn@latest", "champion")
     assert (moved.before, moved.after) == (1, 4)
     assert four.version("churn@champion").aliases == ("champion",)
-    assert four.remove_alias("churn", "champion").before == 4
+    assert four.alias("churn", "champion", remove=True).before == 4
     with pytest.raises(NotFound):
-        four.remove_alias("churn", "champion")
+        four.alias("churn", "champion", remove=True)
     with pytest.raises(InvalidInput):
-        four.set_alias("churn@1", "production")
+        four.alias("churn@1", "production")
 
 
 def deeds(registry: Registry, **options: Any) -> list[Callable[[], Any]]:
@@ -176,8 +176,8 @@ def deeds(registry: Registry, **options: Any) -> list[Callable[[], Any]]:
         lambda: registry.promote("churn@4", "production", archive_previous=True, **options),
         lambda: registry.demote("churn", "production", **options),
         lambda: registry.rollback("churn", "production", **options),
-        lambda: registry.set_alias("churn@4", "champion", **options),
-        lambda: registry.remove_alias("churn", "champion", **options),
+        lambda: registry.alias("churn@4", "champion", **options),
+        lambda: registry.alias("churn", "champion", remove=True, **options),
         lambda: registry.tag("churn@1", {"a": "b"}, **options),
         lambda: registry.annotate("churn@1", {"a": "b"}, **options),
         lambda: registry.log_metric("churn@1", {"auc": 0.5}, **options),
@@ -191,7 +191,7 @@ def deeds(registry: Registry, **options: Any) -> list[Callable[[], Any]]:
 def busy(four: Registry) -> Registry:
     four.promote("churn@2", "production")
     four.promote("churn@3", "production")
-    four.set_alias("churn@2", "champion")
+    four.alias("churn@2", "champion")
     four.archive(["churn@1"])
     return four
 
@@ -245,7 +245,7 @@ def test_a_model_that_did_not_come_to_be_leaves_its_name_free(reg: Registry, mak
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(LockTimeout):
             Registry.open(reg.root, lock_timeout=0.4).register("risk/churn", [make_file()])
-    assert reg.model_names() == []
+    assert reg.admin.model_names() == []
     assert reg.register("risk", [make_file()]).ref == "risk@1"
     with pytest.raises(Conflict, match="is a model"):
         reg.register("risk/churn", [make_file()])

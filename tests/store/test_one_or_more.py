@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from registry_cli import InvalidInput, Registry, registry
+from registry_cli import InvalidInput, Registry, inspect_files, registry, scan_files
 from registry_cli.core.names import Reference
 from registry_cli.core.values import as_list
 from registry_cli.rules.retention_rules import RetentionRules
@@ -21,7 +21,7 @@ Make = Callable[..., Path]
 
 
 def files_of(reg: Registry, ref: str) -> list[str]:
-    return [entry.path for entry in reg.files(ref)]
+    return [entry.path for entry in reg.artifacts.files(ref)]
 
 
 def registered(reg: Registry, **options: Any) -> object:
@@ -47,7 +47,7 @@ def exported(reg: Registry, given: Any) -> object:
 
 
 def imported(reg: Registry, **options: Any) -> object:
-    return [each.excluded for each in reg.import_from("hf:repository", dry_run=True, **options)]
+    return [each.excluded for each in reg.import_("hf:repository", dry_run=True, **options)]
 
 
 def events(reg: Registry, given: Any) -> list[str]:
@@ -67,14 +67,17 @@ CALLS: dict[tuple[str, str], tuple[object, Call]] = {
     ("register", "metrics_only"): ("k1", lambda reg, given: _only(reg, metrics={"k1": 1, "k": 2}, metrics_only=given)),
     ("log_metric", "metrics_only"): ("k1", _logged),
     ("restorable", "models"): ("m", lambda reg, given: reg.admin.restorable(given)),
-    ("inspect_files", "paths"): ("ab", lambda reg, given: reg.inspect_files(given).files),
-    ("scan_files", "paths"): ("ab", lambda reg, given: len(reg.scan_files(given).files)),
-    ("scan_files", "allow"): ("os.path", lambda reg, given: reg.scan_files("ab", allow=given).verdict),
-    ("scan", "allow"): ("os.path", lambda reg, given: reg.scan("m@1", allow=given).verdict),
-    ("find", "paths"): ("ab", lambda reg, given: [each.file for each in reg.find(given)]),
+    ("inspect_files", "paths"): ("ab", lambda reg, given: inspect_files(given).files),
+    ("scan_files", "paths"): ("ab", lambda reg, given: len(scan_files(given).files)),
+    ("scan_files", "allow"): ("os.path", lambda reg, given: scan_files("ab", allow=given).verdict),
+    ("scan", "allow"): ("os.path", lambda reg, given: reg.artifacts.scan("m@1", allow=given).verdict),
+    ("compare", "versions"): ("m@1", lambda reg, given: reg.compare("m", given).refs),
+    ("compare", "lower"): ("k", lambda reg, given: reg.compare("m", [], lower=given).rows),
+    ("compare", "higher"): ("k", lambda reg, given: reg.compare("m", [], higher=given).rows),
+    ("find", "paths"): ("ab", lambda reg, given: [each.file for each in reg.artifacts.find(given)]),
     ("export", "refs"): ("m@1", exported),
-    ("import_versions", "exclude"): ("ab", lambda reg, given: imported(reg, exclude=given)),
-    ("import_versions", "include"): ("ab", lambda reg, given: imported(reg, exclude="*b", include=given)),
+    ("import_", "exclude"): ("ab", lambda reg, given: imported(reg, exclude=given)),
+    ("import_", "include"): ("ab", lambda reg, given: imported(reg, exclude="*b", include=given)),
     ("archive", "refs"): (Reference.parse("m@1"), lambda reg, given: reg.archive(given, dry_run=True)),
     ("restore", "refs"): ("m@1", lambda reg, given: reg.restore(given, dry_run=True)),
     ("delete", "refs"): ("m@1", lambda reg, given: reg.delete(given, dry_run=True)),
@@ -85,22 +88,22 @@ CALLS: dict[tuple[str, str], tuple[object, Call]] = {
     ("prune", "models"): ("m", lambda reg, given: reg.retention.prune(given, RetentionRules.build(keep=5))),
     ("prune_plans", "models"): ("m", lambda reg, given: [each.model for each in reg.retention.prune_plans(given, RetentionRules.build(keep=5))]),
     ("history", "actions"): ("registered", events),
-    ("histories", "actions"): ("registered", lambda reg, given: len(list(reg.histories(actions=given)))),
-    ("follow", "actions"): ("registered", lambda reg, given: list(islice(reg.follow(actions=given), 2))),
+    ("histories", "actions"): ("registered", lambda reg, given: len(list(reg.admin.histories(actions=given)))),
+    ("follow", "actions"): ("registered", lambda reg, given: list(islice(reg.admin.follow(actions=given), 2))),
     ("tag", "remove"): ("k1", lambda reg, given: (reg.tag("m@1", remove=given, dry_run=True).changed)),
     ("annotate", "remove"): ("k1", lambda reg, given: reg.annotate("m@1", remove=given, dry_run=True).changed),
     ("describe", "remove"): ("owner", lambda reg, given: reg.describe("m", remove=given, dry_run=True).keys),
     ("fetch", "only"): ("ab", lambda reg, given: _fetched(reg, only=given)),
     ("fetch", "exclude"): ("ab", lambda reg, given: _fetched(reg, exclude=given)),
-    ("files", "only"): ("ab", lambda reg, given: reg.files("m@2", only=given)),
-    ("files", "exclude"): ("ab", lambda reg, given: reg.files("m@2", exclude=given)),
+    ("files", "only"): ("ab", lambda reg, given: reg.artifacts.files("m@2", only=given)),
+    ("files", "exclude"): ("ab", lambda reg, given: reg.artifacts.files("m@2", exclude=given)),
     ("cat", "only"): ("ab", lambda reg, given: _written(reg, only=given)),
     ("cat", "exclude"): ("ab", lambda reg, given: _written(reg, exclude=given)),
     ("init", "stages"): ("live", lambda reg, given: Registry.init(_fresh(), stages=given).stages),
 }  # fmt: skip
 #: Those that take records, of which no text is one, and queries, where a text is one query by its type.
 OTHERS = {
-    ("apply", "plans"), ("verify", "checkpoints"), ("import_versions", "incoming"), ("search", "where"), ("versions", "where"),
+    ("apply", "plans"), ("verify", "checkpoints"), ("search", "where"), ("versions", "where"),
     ("unknown_names", "where"),
 }  # fmt: skip
 
@@ -123,7 +126,7 @@ def _fetched(reg: Registry, **options: Any) -> list[str]:
 
 def _written(reg: Registry, **options: Any) -> bytes:
     stream = io.BytesIO()
-    reg.cat("m@2", None, stream, **options)
+    reg.artifacts.cat("m@2", None, stream, **options)
     return stream.getvalue()
 
 
@@ -146,10 +149,11 @@ def world(reg: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reg
 def test_every_method_that_takes_several_is_in_the_table() -> None:
     found = set()
     rooms = (
-        Registry, registry.RetentionOperations, registry.ApprovalOperations, registry.PolicyOperations,
-        registry.LineageOperations, registry.AdminOperations,
+        Registry, registry.ArtifactOperations, registry.RetentionOperations, registry.ApprovalOperations,
+        registry.PolicyOperations, registry.LineageOperations, registry.AdminOperations,
     )  # fmt: skip
-    for name, method in (each for room in rooms for each in inspect.getmembers(room, inspect.isroutine)):
+    methods = [each for room in rooms for each in inspect.getmembers(room, inspect.isroutine)]
+    for name, method in [*methods, ("inspect_files", inspect_files), ("scan_files", scan_files)]:
         if name.startswith("_") or not callable(method):  # a namespace
             continue
         for each in inspect.signature(method).parameters.values():

@@ -61,19 +61,19 @@ def test_the_path_is_the_place_itself(two: Registry) -> None:
 
 def test_cat_writes_one_file(two: Registry) -> None:
     stream = io.BytesIO()
-    two.cat("churn", "config.json", stream)
+    two.artifacts.cat("churn", "config.json", stream)
     assert stream.getvalue() == b"{}"
     with pytest.raises(InvalidInput, match="has 2 files"):
-        two.cat("churn", None, stream)
+        two.artifacts.cat("churn", None, stream)
 
 
 @pytest.mark.parametrize("how", ["flipped", "longer", "empty", "gone", "link"])
 def test_damaged_bytes_are_never_handed_out_as_good(two: Registry, tmp_path: Path, how: str) -> None:
     mend = damage(two, "sub/weights.bin", how)
     with pytest.raises(Damaged):
-        two.check("churn")
+        two.artifacts.verify_files("churn")
     with pytest.raises(Damaged):
-        two.cat("churn", "sub/weights.bin", io.BytesIO())
+        two.artifacts.cat("churn", "sub/weights.bin", io.BytesIO())
     with pytest.raises(Damaged):
         two.fetch("churn", tmp_path / "out")
     assert not (tmp_path / "out").exists(), "it appears whole or not at all"
@@ -82,7 +82,7 @@ def test_damaged_bytes_are_never_handed_out_as_good(two: Registry, tmp_path: Pat
         with pytest.raises(Damaged):
             two.path("churn")
     mend()
-    two.check("churn")
+    two.artifacts.verify_files("churn")
 
 
 def test_a_damaged_manifest_is_not_believed(two: Registry, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_damaged_manifest_is_not_believed(two: Registry, tmp_path: Path) -> No
     content = path.read_bytes()
     path.chmod(0o644)
     path.write_bytes(content.replace(b"weights", b"heights"))
-    for verb in (two.check, two.files, lambda ref: two.fetch(ref, tmp_path / "out")):
+    for verb in (two.artifacts.verify_files, two.artifacts.files, lambda ref: two.fetch(ref, tmp_path / "out")):
         with pytest.raises(Damaged, match="not the one that was sealed"):
             verb("churn")
     path.write_bytes(content)
@@ -106,7 +106,7 @@ def test_fetch_makes_a_copy_that_is_the_users_own(two: Registry, tmp_path: Path)
     }  # fmt: skip
     assert (out / "config.json").stat().st_ino != two.path("churn", "config.json").stat().st_ino
     (out / "config.json").write_text("changed")
-    two.check("churn")
+    two.artifacts.verify_files("churn")
 
 
 def test_fetch_does_not_write_over_anything(two: Registry, tmp_path: Path) -> None:

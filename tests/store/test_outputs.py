@@ -93,8 +93,8 @@ def theirs(tmp_path: Path, churn: Registry) -> Registry:
 
 def outputs(reg: Registry, place: Path) -> Iterator[Callable[[], object]]:
     yield lambda: reg.fetch("churn@2", place, replace=True)
-    yield lambda: reg.export_as("churn@2", "hf", place, replace=True)
-    yield lambda: reg.export_as("churn@2", "cyclonedx", place, replace=True)
+    yield lambda: reg.export("churn@2", place, format="hf", replace=True)
+    yield lambda: reg.export("churn@2", place, format="cyclonedx", replace=True)
     yield lambda: reg.card("churn@2", place, replace=True)
     yield lambda: reg.export(["churn@2"], place / "x.tar", replace=True)
 

@@ -49,7 +49,7 @@ def test_a_rejection_is_not_overridden_unless_the_policy_says_so(rejected: Regis
     ):
         forced(rejected)
     assert rejected.model("risk/churn").stages == {}
-    assert not rejected.policies.gate("risk/churn@1", "production").forcible
+    assert not rejected.policies.check("risk/churn@1", "production").forcible
 
 
 def test_without_any_policy_a_rejection_holds(rejected: Registry) -> None:
@@ -61,7 +61,7 @@ def test_without_any_policy_a_rejection_holds(rejected: Registry) -> None:
 def test_all_that_is_overridden_is_named(rejected: Registry) -> None:
     write(rejected, RULES % ALLOWED)
     names = ("tags.reviewed", "metrics.auc", "rejection")
-    assert rejected.policies.gate("risk/churn@1", "production").forcible
+    assert rejected.policies.check("risk/churn@1", "production").forcible
     with pytest.raises(Refused, match="production refuses risk/churn@1"):
         rejected.promote("risk/churn@1", "production")
     assert forced(rejected, dry_run=True) == names
@@ -74,7 +74,7 @@ def test_force_false_forbids_both(rejected: Registry) -> None:
     write(rejected, RULES % f"{ALLOWED}, force: false")
     with pytest.raises(Refused):
         forced(rejected)
-    assert not rejected.policies.gate("risk/churn@1", "production").forcible
+    assert not rejected.policies.check("risk/churn@1", "production").forcible
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_the_strictest_of_three_documents_counts(
             write(rejected, f"policy: {{production: {{override_rejections: {str(said).lower()}}}}}\n", document)
         elif document == "registry.yaml":
             write(rejected, "")
-    assert rejected.policies.gate("risk/churn@1", "production").forcible is allowed
+    assert rejected.policies.check("risk/churn@1", "production").forcible is allowed
     if allowed:
         assert forced(rejected) == ("rejection",)
     else:
@@ -107,15 +107,15 @@ def test_override_true_takes_the_place_of_what_is_said_above(rejected: Registry)
     write(
         rejected, "policy: {production: {override: true, override_rejections: true}}\n", "models/risk/churn/model.yaml"
     )
-    assert rejected.policies.gate("risk/churn@1", "production").forcible
-    lines = {line.name: line.wanted for line in rejected.policies.list("risk/churn")}
+    assert rejected.policies.check("risk/churn@1", "production").forcible
+    lines = {line.name: line.wanted for line in rejected.admin.config("risk/churn")}
     assert lines["override_rejections"] == "true"
 
 
 def test_what_is_no_truth_is_refused_with_its_place(rejected: Registry) -> None:
     write(rejected, "policy: {production: {override_rejections: perhaps}}\n")
     with pytest.raises(InvalidInput, match=r"policy.production.override_rejections: is neither true nor false"):
-        rejected.policies.list()
+        rejected.admin.config()
 
 
 def test_the_command_names_what_is_overridden(rejected: Registry) -> None:

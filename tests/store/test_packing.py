@@ -70,9 +70,9 @@ def test_there_and_back(three: Registry, tmp_path: Path) -> None:
     )
     three.fetch("churn@1", tmp_path / "out")
     assert tree(tmp_path / "out") == artifact
-    assert three.check("churn@1").number == 1
+    assert three.artifacts.verify_files("churn@1").number == 1
     stream = io.BytesIO()
-    three.cat("churn@1", "deep/größe (1).txt", stream)
+    three.artifacts.cat("churn@1", "deep/größe (1).txt", stream)
     assert stream.getvalue() == b"weights 1\n" * 500
     (restored,) = three.restore(["churn@1"])
     assert (restored.versions, restored.changed) == ((1,), True)
@@ -106,7 +106,7 @@ def test_equal_files_give_equal_packs(three: Registry, kind: str) -> None:
     three.restore(["churn@1"])
     three.archive(["churn@1"], compress=kind)
     assert pack(three, 1, suffix).read_bytes() == first
-    assert three.check("churn@1").packed == len(first)
+    assert three.artifacts.verify_files("churn@1").packed == len(first)
 
 
 def test_archived_and_packed_by_one_request(three: Registry) -> None:
@@ -174,7 +174,7 @@ def test_it_has_no_path_and_no_pointer_goes_to_it(three: Registry) -> None:
     with pytest.raises(Conflict, match="is archived"):
         three.promote("churn@1", "production")
     with pytest.raises(Conflict, match="is archived"):
-        three.set_alias("churn@1", "champion")
+        three.alias("churn@1", "champion")
 
 
 def test_two_versions_are_compared_packed_or_not(three: Registry) -> None:
@@ -261,7 +261,7 @@ def test_it_is_read_while_it_is_packed_and_restored(three: Registry, monkeypatch
     three.restore(["churn@1"])
     with closing(pack_reader.members(model, packed)) as found:
         assert {entry.path: content.read() for entry, content in found} == read
-    assert three.check("churn@1").number == 1
+    assert three.artifacts.verify_files("churn@1").number == 1
 
 
 def _contents(registry: Registry, ref: str) -> dict[str, bytes]:
@@ -292,7 +292,7 @@ def test_gc_finishes_what_was_interrupted(three: Registry, monkeypatch: pytest.M
         patch.setattr(pack_writer, "move_files_to_trash", lambda *_: None)
         three.archive(["churn@2"], compress="gzip")
     assert three.restore(["churn@2"])[0].changed, "over what was left there"
-    assert three.check("churn@2").packed is None
+    assert three.artifacts.verify_files("churn@2").packed is None
     three.admin.gc()
     assert stat.S_IMODE(left.parent.lstat().st_mode) == 0o555
 
@@ -320,8 +320,8 @@ def test_gc_does_not_remove_what_has_come_there_meanwhile(three: Registry, monke
         patch.setattr(removal, "discard", meanwhile)
         three.admin.gc()
     assert turns
-    assert three.check("churn@1").packed is None
-    assert three.check("churn@2").packed
+    assert three.artifacts.verify_files("churn@1").packed is None
+    assert three.artifacts.verify_files("churn@2").packed
 
 
 def test_neither_is_garbage_while_the_other_is_missing(three: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,7 +332,7 @@ def test_neither_is_garbage_while_the_other_is_missing(three: Registry, monkeypa
     assert three.admin.gc() == []
     assert three.admin.repair() == []
     assert [each.code for each in three.admin.verify().problems] == ["missing-pack"]
-    assert three.check("churn@1").number == 1, "read from where it is"
+    assert three.artifacts.verify_files("churn@1").number == 1, "read from where it is"
     kept.rename(pack(three))
     three.admin.gc()
 
@@ -355,7 +355,7 @@ def test_an_older_program_restores_and_deletes(three: Registry, monkeypatch: pyt
         three.delete(["churn@2"], reason="old")
     version = three.version("churn@1")
     assert (version.archived, version.packed) == (False, pack(three).stat().st_size)
-    assert three.check("churn@1").number == 1
+    assert three.artifacts.verify_files("churn@1").number == 1
     assert [each.code for each in three.admin.verify().problems] == ["leftover"], "the pack of the deleted one"
     with pytest.raises(Conflict, match="is packed"):
         three.promote("churn@1", "production")

@@ -28,7 +28,7 @@ def told(reg: Registry, make_file: Make, clock: Clock) -> tuple[Registry, list[t
         lambda: reg.promote("churn@1", "staging"),
         lambda: reg.promote("churn@1", "production"),
         lambda: reg.register("churn", [make_file("2")]),
-        lambda: reg.set_alias("churn@2", "champion"),
+        lambda: reg.alias("churn@2", "champion"),
         lambda: reg.demote("churn", "staging"),
         lambda: reg.promote("churn@2", "production", archive_previous=True),
         lambda: reg.register("churn", [make_file("3")], tags={"a": "b"}),
@@ -36,7 +36,7 @@ def told(reg: Registry, make_file: Make, clock: Clock) -> tuple[Registry, list[t
         lambda: reg.archive(["churn@3"]),
         lambda: reg.restore(["churn@1", "churn@3"]),
         lambda: reg.rollback("churn", "production"),
-        lambda: reg.remove_alias("churn", "champion"),
+        lambda: reg.alias("churn", "champion", remove=True),
         lambda: reg.register("churn", [make_file("4")]),
     ):
         verb()
@@ -50,7 +50,7 @@ def _seen(reg: Registry, as_of: str | None = None) -> object:
     return (
         reg.model("churn", as_of=as_of),
         [(version.number, version.stages, version.aliases, version.archived) for version in versions],
-        [replace(each, revision=0) for each in reg.models(as_of=as_of)],
+        [replace(each.model, revision=0) for each in reg.list(as_of=as_of)],
     )
 
 
@@ -70,7 +70,7 @@ def test_a_reference_means_what_it_meant_then(told: tuple[Registry, list[tuple[s
     assert reg.path("churn@production", as_of=times[6]) == reg.path("churn@2")
     assert reg.version("churn@2", as_of=times[6]).stages == ("production",)
     digest = reg.version("churn@2").digest
-    assert reg.artifact(f"churn@sha256:{digest[:12]}", as_of=times[6]).version.number == 2
+    assert reg.artifacts.get(f"churn@sha256:{digest[:12]}", as_of=times[6]).version.number == 2
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_what_was_not_there_then(
 
 def test_before_it_began(told: tuple[Registry, list[tuple[str, object]]]) -> None:
     reg, _ = told
-    assert list(reg.models(as_of="2020-01-01")) == []
+    assert list(reg.list(as_of="2020-01-01")) == []
     assert reg.versions("churn", as_of="2020-01-01") == []
     for ask in (lambda: reg.model("churn", as_of="2020-01-01"), lambda: reg.path("churn", as_of="2020-01-01")):
         with pytest.raises(NotFound, match="no model 'churn' yet"):

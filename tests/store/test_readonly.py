@@ -21,13 +21,13 @@ Make = Callable[..., Path]
 def read_everything(registry: Registry, target: Path) -> list[object]:
     """Each reading verb once; what they say."""
     stream = io.BytesIO()
-    registry.cat("churn@1", "model.pkl", stream)
+    registry.artifacts.cat("churn@1", "model.pkl", stream)
     registry.fetch("churn@production", target)
     return [
-        registry.info(), registry.model_names(), list(registry.models()), registry.model("churn"), registry.versions("churn"),
-        registry.versions("churn", archived=True), registry.version("churn@staging"), registry.files("churn"),
+        registry.info(), registry.admin.model_names(), list(registry.list()), registry.model("churn"), registry.versions("churn"),
+        registry.versions("churn", archived=True), registry.version("churn@staging"), registry.artifacts.files("churn"),
         registry.version("churn@latest"), registry.path("churn@production"), registry.path("churn@2", "model.pkl"),
-        registry.check("churn@2"), registry.history("churn"), registry.earlier_holders("churn", "production"),
+        registry.artifacts.verify_files("churn@2"), registry.history("churn"), registry.admin.earlier_holders("churn", "production"),
         registry.admin.verify(), registry.admin.verify(quick=True), stream.getvalue(),
     ]  # fmt: skip
 
@@ -40,7 +40,7 @@ def used(reg: Registry, make_file: Make) -> Registry:
     reg.promote("churn@1", "production")
     reg.promote("churn@2", "production", reason="better")
     reg.promote("churn@3", "staging")
-    reg.set_alias("churn@2", "champion")
+    reg.alias("churn@2", "champion")
     reg.tag("churn@2", {"a": "b"})
     reg.archive(["churn@1"], force=True, reason="space")
     reg.delete(["churn@4"], reason="trial")

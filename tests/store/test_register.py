@@ -65,7 +65,7 @@ def test_numbers_go_up_by_one_in_each_model(reg: Registry, make_file: Make) -> N
     refs = [reg.register(name, [make_file()]).ref for name in ("churn", "churn", "risk/churn", "churn", "risk/churn")]
     assert refs == ["churn@1", "churn@2", "risk/churn@1", "churn@3", "risk/churn@2"]
     assert [version.number for version in reg.versions("churn")] == [3, 2, 1]
-    assert reg.model_names() == ["churn", "risk/churn"]
+    assert reg.admin.model_names() == ["churn", "risk/churn"]
 
 
 def test_what_is_said_comes_back_as_it_was_said(reg: Registry, make_file: Make) -> None:
@@ -100,7 +100,7 @@ def test_standard_input_of_a_process(reg: Registry) -> None:
 def test_standard_input_needs_a_name(reg: Registry, name: str | None) -> None:
     with pytest.raises(InvalidInput):
         reg.register("churn", ["-"], stdin_name=name)
-    assert reg.model_names() == []
+    assert reg.admin.model_names() == []
 
 
 def test_an_unchanged_artifact_is_not_registered_again(reg: Registry, make_file: Make) -> None:
@@ -191,7 +191,7 @@ def test_any_other_way_is_refused(reg: Registry, make_file: Make, how: str) -> N
     with pytest.raises(InvalidInput):
         reg.register("churn", [make_file()], how=how)
     assert make_file().stat().st_nlink == 1
-    assert reg.model_names() == []
+    assert reg.admin.model_names() == []
 
 
 def test_a_request_is_carried_out_once(reg: Registry, make_file: Make) -> None:
@@ -218,7 +218,7 @@ def test_the_longest_request_id_is_enough_for_all_of_it(reg: Registry, make_file
     try:
         reg.register("churn", [make_file()], request_id=identity, stage="staging", alias="eu")
     except InvalidInput:
-        assert reg.model_names() == []
+        assert reg.admin.model_names() == []
     else:
         assert reg.version("churn").stages == ("staging",)
 
@@ -249,7 +249,7 @@ def test_an_unknown_stage_is_refused_before_anything(reg: Registry, make_file: M
     if stage:
         with pytest.raises(InvalidInput):
             reg.register("churn", [make_file()], stage=stage)
-        assert reg.model_names() == []
+        assert reg.admin.model_names() == []
     with pytest.raises(InvalidInput):
         reg.register("churn", [make_file()], alias="latest")
 
@@ -261,13 +261,13 @@ def test_a_model_and_a_group_do_not_share_a_name(reg: Registry, make_file: Make)
         reg.register("risk", [make_file()])
     with pytest.raises(Conflict, match="is a model"):
         reg.register("churn/eu", [make_file()])
-    assert reg.model_names() == ["churn", "risk/churn"]
+    assert reg.admin.model_names() == ["churn", "risk/churn"]
 
 
 def test_cat_goes_into_register(reg: Registry, make_file: Make) -> None:
     reg.register("churn", [make_file()])
     stream = io.BytesIO()
-    reg.cat("churn", None, stream)
+    reg.artifacts.cat("churn", None, stream)
     assert stream.getvalue() == b"a model"
     again = make_file(stream.getvalue(), "again/model.pkl")
     assert reg.register("copy", [again]).version.digest == reg.version("churn").digest

@@ -30,7 +30,7 @@ def test_a_link_inside_is_kept_as_the_file_it_leads_to(reg: Registry, folder: Pa
     (folder / "sub").mkdir()
     (folder / "sub" / "up").symlink_to("../m")
     reg.register("churn", [folder])
-    assert {entry.path for entry in reg.files("churn")} == {"m", "link", "sub/up"}
+    assert {entry.path for entry in reg.artifacts.files("churn")} == {"m", "link", "sub/up"}
     for name in ("link", "sub/up"):
         path = reg.path("churn", name)
         assert not path.is_symlink()
@@ -52,9 +52,9 @@ def test_a_link_that_is_named_is_followed_once(reg: Registry, folder: Path, tmp_
     (tmp_path / "latest.pkl").symlink_to(folder / "m")
     (tmp_path / "latest").symlink_to(folder)
     reg.register("churn", [tmp_path / "latest.pkl"])
-    assert [entry.path for entry in reg.files("churn")] == ["latest.pkl"]
+    assert [entry.path for entry in reg.artifacts.files("churn")] == ["latest.pkl"]
     reg.register("churn", [tmp_path / "latest"])
-    assert [entry.path for entry in reg.files("churn")] == ["m"]
+    assert [entry.path for entry in reg.artifacts.files("churn")] == ["m"]
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(InvalidInput, match="leads to itself"):
         reg.register("churn", [tmp_path / "loop"])
@@ -94,7 +94,7 @@ def test_an_odd_name_is_kept_to_the_letter(reg: Registry, folder: Path, name: st
     (folder / name).write_text("odd")
     reg.register("churn", [folder])
     assert reg.path("churn", name).read_text() == "odd"
-    assert reg.check("churn").files == 2
+    assert reg.artifacts.verify_files("churn").files == 2
 
 
 @pytest.mark.parametrize("name", [b"a\nb", b"a\\b", b"\x1b[31m", b"\xff\xfe", b"a\x7f", b"\t"])
@@ -118,7 +118,7 @@ def test_three_hundred_levels_are_refused_without_going_down_them(reg: Registry,
     os.chdir("/")
     with pytest.raises(InvalidInput, match="too long"):
         reg.register("churn", [folder])
-    assert reg.model_names() == []
+    assert reg.admin.model_names() == []
 
 
 def test_two_files_of_one_name_are_refused(reg: Registry, make_file: Make) -> None:
@@ -157,7 +157,7 @@ def test_a_source_that_changes_while_it_is_copied(reg: Registry, make_file: Make
 
     with pytest.raises(Conflict, match="changed while it was copied"):
         reg.register("churn", [source], progress=Changing(deed))
-    assert reg.model_names() == []
+    assert reg.admin.model_names() == []
     assert list((reg.root / "models").iterdir()) == []
     assert reg.register("churn", [source]).ref == "churn@1"
 
@@ -180,7 +180,7 @@ def test_a_big_file_is_hashed_by_a_thread_and_is_right(reg: Registry, make_file:
     content = os.urandom((20 << 20) + 17)
     outcome = reg.register("churn", [make_file(content)])
     assert outcome.version.size == len(content)
-    assert reg.files("churn")[0].sha256 == hashlib.sha256(content).hexdigest()
+    assert reg.artifacts.files("churn")[0].sha256 == hashlib.sha256(content).hexdigest()
     assert reg.path("churn", "model.pkl").read_bytes() == content
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("registry")]
 
@@ -191,7 +191,7 @@ def test_many_files_go_by_one_sync(reg: Registry, make_file: Make) -> None:
     folder = make_file("x", "folder/top").parent
     outcome = reg.register("churn", [folder])
     assert outcome.version.files == 121
-    assert reg.check("churn").files == 121
+    assert reg.artifacts.verify_files("churn").files == 121
     assert {path.lstat().st_mode & 0o777 for path in reg.path("churn").rglob("*") if path.is_file()} == {0o444}
 
 
@@ -219,7 +219,7 @@ def test_a_source_without_permission_is_told_and_nothing_is_left(open_folder: Pa
         for path in (source, source.parent, closed, closed / "m"):
             with pytest.raises(PermissionError):
                 registry.register("churn", [path])
-        assert registry.model_names() == []
+        assert registry.admin.model_names() == []
         assert snapshot(registry.root).keys() == before.keys()
         source.chmod(0o400)
         assert registry.register("churn", [source]).ref == "churn@1"

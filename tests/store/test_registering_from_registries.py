@@ -41,7 +41,7 @@ def test_what_lies_in_a_registry_is_refused(
     os.chdir(source.path(name))
     places: dict[str, str | Path] = {
         "folder": source.path(name),
-        "file": source.path(name) / source.files(name)[0].path,
+        "file": source.path(name) / source.artifacts.files(name)[0].path,
         "stage": model / "stages" / "production",
         "model": model,
         "models": source.root / "models",
@@ -58,7 +58,7 @@ def test_what_lies_in_a_registry_is_refused(
     assert str(source.root) in str(told.value)
     assert "registry fetch" in told.value.hint
     assert snapshot(tmp_path) == before
-    assert source.check(name)
+    assert source.artifacts.verify_files(name)
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -77,7 +77,7 @@ def test_a_folder_that_a_registry_lies_in_is_refused_by_the_name_of_the_registry
         target.register("x", [project], how=how)
     assert str(place) in told.value.message
     assert snapshot(tmp_path) == before
-    assert below.check("m@1")
+    assert below.artifacts.verify_files("m@1")
 
 
 def test_a_registry_that_is_excluded_is_not_in_the_way(make_file: Make) -> None:
@@ -85,10 +85,12 @@ def test_a_registry_that_is_excluded_is_not_in_the_way(make_file: Make) -> None:
     below = Registry.init(project / "models")
     for _ in range(3):
         done = below.register("m", [project], exclude=["/models/"])
-    assert [entry.path for entry in below.files("m")] == ["model.bin"]
+    assert [entry.path for entry in below.artifacts.files("m")] == ["model.bin"]
     assert [each.paths for each in done.excluded] == [("models/",)]
     below.register("m", [project], exclude=["/models/"], include=["*.bin"])
-    assert [entry.path for entry in below.files("m")] == ["model.bin"], "no walk enters the registry to take files back"
+    assert [entry.path for entry in below.artifacts.files("m")] == ["model.bin"], (
+        "no walk enters the registry to take files back"
+    )
     for included in ("**", "registry.yaml", "version.yaml"):
         with pytest.raises(Refused, match="contains the registry"):
             below.register("m", [project], exclude=["/models/"], include=[included, "models/"])
@@ -109,7 +111,7 @@ def test_a_folder_that_only_looks_like_a_registry_is_taken(reg: Registry, make_f
     (project / "registry.yaml").write_text("images: [a, b]\n")
     reg.register("m", [project])
     reg.register("n", [project / "models"])
-    assert len(reg.files("m")) == 2
+    assert len(reg.artifacts.files("m")) == 2
 
 
 def test_a_link_to_a_sealed_file_is_refused_where_its_registry_is_excluded(make_file: Make, tmp_path: Path) -> None:
@@ -119,7 +121,7 @@ def test_a_link_to_a_sealed_file_is_refused_where_its_registry_is_excluded(make_
     (project / "linked.bin").symlink_to(below.path("m", "model.bin"))
     with pytest.raises(Refused, match="is inside the registry"):
         below.register("m", [project], exclude=["/models/"], how="move")
-    assert below.check("m@1")
+    assert below.artifacts.verify_files("m@1")
 
 
 @pytest.fixture
@@ -140,7 +142,7 @@ def test_a_registry_is_known_at_a_second_mount(reg: Registry, make_file: Make, m
     reg.register("m", [make_file()])
     with pytest.raises(Refused, match=r"(is inside|contains) the registry"):
         reg.register("x", [mount / below], how="move")
-    assert reg.check("m@1")
+    assert reg.artifacts.verify_files("m@1")
 
 
 def test_a_folder_is_looked_up_once(reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch) -> None:

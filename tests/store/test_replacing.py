@@ -89,7 +89,7 @@ def test_a_folder_with_anything_else_in_it_is_not_replaced(churn: Registry, out:
         if verb == "fetch":
             churn.fetch("churn@2", out, replace=True)
         else:
-            churn.export_as("churn@2", verb, out, replace=True)
+            churn.export("churn@2", out, format=verb, replace=True)
     assert f"did not put there: {named}" in str(caught.value) or named == ";"
     assert contents(out.parent) == before
     answer = run("fetch", "churn@2", "-o", str(out), "--force", root=churn.root)
@@ -116,9 +116,9 @@ OURS: dict[str, Callable[[Registry, Path], object]] = {
     "an archived version": lambda reg, out: reg.archive(["churn@1"]),
     "a packed version": lambda reg, out: packed(reg),
     "a deleted version": lambda reg, out: reg.delete(["churn@1"], reason="old"),
-    "a renamed model": lambda reg, out: reg.rename("churn", "group/churn"),
+    "a renamed model": lambda reg, out: reg.admin.rename("churn", "group/churn"),
     "another model": lambda reg, out: [out.rename(out.with_name("x")), reg.fetch("fraud@1", out)],
-    "an export": lambda reg, out: [out.rename(out.with_name("x")), reg.export_as("churn@1", "hf", out)],
+    "an export": lambda reg, out: [out.rename(out.with_name("x")), reg.export("churn@1", out, format="hf")],
 }
 
 
@@ -154,19 +154,19 @@ def test_an_export_is_replaced_whatever_was_said_of_it_since(
     reg = Registry(reg.root, author="alice")  # whose clock is that of the files
     reg.promote("churn@1", "production")
     out = tmp_path / "out"
-    reg.export_as("churn@production", kind, out, flavor=flavor)
+    reg.export("churn@production", out, format=kind, flavor=flavor)
     reg.promote("churn@2", "production")
     reg.approvals.approve("churn@1", "staging", reason="fine")
     if kind != "hf":  # its card is text, in which nobody can tell what was said from what was added
         reg.tag("churn@1", {"team": "fraud", "old": "yes"})
         reg.log_metric("churn@1", {"auc_live": 0.5})
         reg.describe("churn", description="Who leaves.")
-    reg.export_as("churn@production", kind, out, replace=True, flavor=flavor)
+    reg.export("churn@production", out, format=kind, replace=True, flavor=flavor)
     document = next(path for path in out.iterdir() if path.name in ("MLmodel", "model.yaml", "README.md"))
     assert "churn@2" in document.read_text()
     document.write_text(document.read_text() + "# a change by hand\n")
     before = contents(tmp_path / "out")
-    for replaced in (lambda: reg.export_as("churn@1", kind, out, replace=True, flavor=flavor),
+    for replaced in (lambda: reg.export("churn@1", out, format=kind, replace=True, flavor=flavor),
                      lambda: reg.fetch("churn@1", out, replace=True)):  # fmt: skip
         with pytest.raises(Conflict, match=f"did not put there: .*{document.name}"):
             replaced()
@@ -187,7 +187,7 @@ def test_only_a_folder_is_replaced_by_one(churn: Registry, out: Path, what: str)
         with pytest.raises(Conflict):
             churn.fetch("churn@2", target, replace=replace)
         with pytest.raises(Conflict):
-            churn.export_as("churn@2", "hf", target, replace=replace)
+            churn.export("churn@2", target, format="hf", replace=replace)
     assert contents(out.parent) == before
 
 
@@ -202,7 +202,7 @@ def test_the_folder_that_one_is_in_stays(
     before = contents(out.parent)
     place = os.path.expanduser(target)
     for verb in (lambda: churn.fetch("churn@2", place, replace=True),
-                 lambda: churn.export_as("churn@2", "hf", place, replace=True)):  # fmt: skip
+                 lambda: churn.export("churn@2", place, format="hf", replace=True)):  # fmt: skip
         with pytest.raises((Conflict, InvalidInput)):
             verb()
     assert contents(out.parent) == before
@@ -359,11 +359,11 @@ def test_who_reads_beside_it_never_misses_the_folder(churn: Registry, out: Path,
 def test_files_that_are_outputs_are_replaced_only_by_their_like(churn: Registry, tmp_path: Path) -> None:
     bundle, bom, card = tmp_path / "x.tar", tmp_path / "bom.json", tmp_path / "README.md"
     churn.export(["churn@1"], bundle)
-    churn.export_as("churn@1", "cyclonedx", bom)
+    churn.export("churn@1", bom, format="cyclonedx")
     churn.card("churn@1", card)
     verbs: dict[Path, Callable[[Path], object]] = {
         bundle: lambda path: churn.export(["churn@2"], path, replace=True),
-        bom: lambda path: churn.export_as("churn@2", "cyclonedx", path, replace=True),
+        bom: lambda path: churn.export("churn@2", path, format="cyclonedx", replace=True),
         card: lambda path: churn.card("churn@2", path, replace=True),
     }
     for path, verb in verbs.items():

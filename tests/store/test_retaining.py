@@ -19,6 +19,7 @@ from registry_cli.operations.search import search_versions
 from registry_cli.rules.retention import Plan, RetentionDecision
 from registry_cli.rules.retention_rules import RetentionRules
 from registry_cli.store.packs import pack_writer
+from registry_cli.store.reader import ModelSnapshot
 from registry_cli.store.writer import Writer
 from tests.conftest import Clock
 from tests.support import race, snapshot, taken_out
@@ -235,10 +236,10 @@ def test_a_plan_of_several_steps_is_carried_out(six: Registry, clock: Clock, mon
     with pytest.raises(InvalidInput, match="two plans to archive"):
         six.retention.apply([*plans, plans[1]])
 
-    def dies(context: RegistryContext, writer: Writer, numbers: VersionRanges) -> None:
+    def dies(context: RegistryContext, snapshot: ModelSnapshot, numbers: VersionRanges) -> None:
         if 5 in numbers:
             raise KeyboardInterrupt
-        ensure_no_rollback_targets(context, writer, numbers)
+        ensure_no_rollback_targets(context, snapshot, numbers)
 
     with monkeypatch.context() as patch:
         patch.setattr(retention_operations, "ensure_no_rollback_targets", dies)

@@ -27,7 +27,7 @@ def four(reg: Registry, make_file: Make) -> Registry:
 
 
 def states(registry: Registry) -> list[tuple[int, str]]:
-    return [(each.number, each.state) for each in registry.holders("churn", "production")]
+    return [(each.number, each.state) for each in registry.admin.holders("churn", "production")]
 
 
 def test_to_a_named_holder_and_on_from_there(four: Registry) -> None:
@@ -97,7 +97,7 @@ def test_an_empty_stage_goes_back_too(four: Registry) -> None:
 
 def line(registry: Registry) -> list[int]:
     """What holds the stage, and where rollbacks go from there, one after another."""
-    return [registry.model("churn").stages["production"], *registry.earlier_holders("churn", "production")]
+    return [registry.model("churn").stages["production"], *registry.admin.earlier_holders("churn", "production")]
 
 
 def test_a_rollback_is_undone(four: Registry) -> None:

@@ -50,9 +50,9 @@ CHOICES = [
 def test_some_files_are_fetched(version: Registry, tmp_path: Path, only: str, exclude: str, expected: set[str]) -> None:
     version.fetch("m@1", tmp_path / "out", only=only, exclude=exclude)
     assert tree(tmp_path / "out") == {name: FILES[name] for name in expected}
-    assert {entry.path for entry in version.files("m@1", only=only, exclude=exclude)} == expected
+    assert {entry.path for entry in version.artifacts.files("m@1", only=only, exclude=exclude)} == expected
     stream = io.BytesIO()
-    version.cat("m@1", None, stream, only=only, exclude=exclude)
+    version.artifacts.cat("m@1", None, stream, only=only, exclude=exclude)
     assert stream.getvalue().decode() == "".join(FILES[name] for name in sorted(expected))
 
 
@@ -62,11 +62,11 @@ def test_nothing_that_matches_is_not_found(version: Registry, tmp_path: Path) ->
         with pytest.raises(NotFound, match="no file of m@1 matches"):
             version.fetch("m@1", tmp_path / "out", **options)
         with pytest.raises(NotFound):
-            version.cat("m@1", None, io.BytesIO(), **options)
+            version.artifacts.cat("m@1", None, io.BytesIO(), **options)
     with pytest.raises(InvalidInput, match="invalid glob"):
         version.fetch("m@1", tmp_path / "out", only="../x")
     with pytest.raises(InvalidInput):
-        version.cat("m@1", "README.md", io.BytesIO(), only="*.md")
+        version.artifacts.cat("m@1", "README.md", io.BytesIO(), only="*.md")
     assert not (tmp_path / "out").exists()
 
 
@@ -91,7 +91,7 @@ def test_damage_matters_where_it_is(reg: Registry, make_file: Make, tmp_path: Pa
     with pytest.raises(Damaged):
         reg.fetch("m@1", tmp_path / "second", only="b*")
     with pytest.raises(Damaged):
-        reg.cat("m@1", None, io.BytesIO(), only="*")
+        reg.artifacts.cat("m@1", None, io.BytesIO(), only="*")
     assert not (tmp_path / "second").exists()
     path.write_bytes(stored)
     path.chmod(0o444)

@@ -32,7 +32,7 @@ def project(make_file: Make) -> Path:
 
 
 def stored(reg: Registry, ref: str = "m") -> set[str]:
-    return {entry.path for entry in reg.files(ref)}
+    return {entry.path for entry in reg.artifacts.files(ref)}
 
 
 def test_the_default_exclusions_are_these_and_no_others(reg: Registry, project: Path, make_file: Make) -> None:
@@ -156,7 +156,7 @@ def test_nothing_left_is_an_error_that_says_why(reg: Registry, make_file: Make) 
         reg.register("m", [root], exclude="*.bin")
     with pytest.raises(InvalidInput, match="is left out"):
         reg.register("m", [root / "w.bin"], exclude="w.bin")
-    assert reg.model_names() == []
+    assert reg.admin.model_names() == []
 
 
 def test_globs_without_effect_are_warned_of(reg: Registry, make_file: Make) -> None:
@@ -316,7 +316,7 @@ def test_a_snapshot_of_the_hugging_face_cache_names_the_import(reg: Registry, ma
     for path in (snapshot_folder, tmp_path / "here"):
         with pytest.raises(Refused, match="registry import hf:") as told:
             reg.register("m", [path])
-    assert [each.status for each in reg.import_from(told.value.hint.rpartition(" ")[2])] == ["imported"]
+    assert [each.status for each in reg.import_(told.value.hint.rpartition(" ")[2])] == ["imported"]
 
 
 def test_the_command_reports_in_one_line(reg: Registry, project: Path) -> None:

@@ -141,7 +141,7 @@ def test_signed_events_of_every_kind(two: Registry, keys: Path) -> None:
         assert entry.event.detail["signature"].startswith("-----BEGIN SSH SIGNATURE-----")
         assert entry.event.detail["record"].startswith("sha256:")
     assert two.promote("churn@2", "production", sign=key, request_id="p2").note == "repeated"
-    assert two.approvals.list("churn@1")[0].signature is not None
+    assert two.approvals("churn@1")[0].signature is not None
 
 
 def test_nothing_is_signed_where_nothing_is_done(two: Registry, keys: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_policy_asks_for_signatures(two: Registry, keys: Path) -> None:
         stream.write("policy: {production: {require: {signed_by: ['alice@hospital.example']}}}\n")
 
     def found() -> str:
-        return two.policies.gate("churn@1", "production").rules[0].found
+        return two.policies.check("churn@1", "production").rules[0].found
 
     assert found() == "not signed"
     two.approvals.sign("churn@1", keys / "mallory")
@@ -260,7 +260,7 @@ def test_a_gate_that_can_not_ask_ssh_keygen_lets_nothing_in(
     with (two.root / "registry.yaml").open("a") as stream:
         stream.write("policy: {production: {require: {signed_by: ['alice@hospital.example']}}}\n")
     monkeypatch.setenv("PATH", str(tmp_path))
-    rule = two.policies.gate("churn@1", "production").rules[0]
+    rule = two.policies.check("churn@1", "production").rules[0]
     assert rule.outcome == "failed"
     assert "ssh-keygen is not installed" in rule.found
 

@@ -194,7 +194,7 @@ _SETTING = re.compile(r"^#(?=\S)(?! )", re.MULTILINE)
 
 def written(tmp_path: Path, *stages: str) -> str:
     registry = Registry.init(tmp_path / "registry", stages=stages or codec.DEFAULT_STAGES)
-    assert registry.policies.list() == ()
+    assert registry.admin.config() == ()
     for name in schemas.NAMES:
         assert (registry.root / ".schemas" / f"{name}.json").read_text() == schemas.text(name)
     return (registry.root / "registry.yaml").read_text()
@@ -230,7 +230,7 @@ def test_all_that_is_commented_can_be_had(tmp_path: Path, stages: tuple[str, ...
     whole = uncommented(text, numbers)
     read(whole)
     (tmp_path / "registry/registry.yaml").write_text(whole)
-    names = [line.name for line in Registry(tmp_path / "registry").policies.list()]
+    names = [line.name for line in Registry(tmp_path / "registry").admin.config()]
     assert {"force", "max_size", "where", "retention.prune.older_than", "checks.latency"} <= set(names)
 
 

@@ -114,7 +114,7 @@ def _format_metrics(cx: Session, registry: Registry, done: VersionsChanged) -> s
     directions = None
     if corrected:
         try:
-            directions = registry.directions(done.model)
+            directions = registry.policies.directions(done.model)
         except RegistryError as error:  # the metrics are stored: this command has not failed
             cx.warn(f"whether the metrics are better is not known: {error}")
     for name, (before, after) in done.values.items():
@@ -171,8 +171,7 @@ def alias(
         _list_aliases(cx, reference.model)
         return
     registry = cx.registry()
-    change = registry.remove_alias if remove else registry.set_alias
-    cx.show_pointer(change(reference, name, expect=parse_expect(expect), **cx.change))
+    cx.show_pointer(registry.alias(reference, name, remove=remove, expect=parse_expect(expect), **cx.change))
 
 
 def _list_aliases(cx: Session, model: str) -> None:

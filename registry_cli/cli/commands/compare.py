@@ -14,6 +14,7 @@ import typer
 from ...core.names import Reference
 from ...core.records import VersionRecord
 from ...errors import InvalidInput, NotFound
+from ...operations.compare import NEWEST
 from ...rules import comparison as rules
 from ...rules.comparison import Comparison, StoredFile
 from ..command import argument, command, flag, option
@@ -25,8 +26,6 @@ from ..session import Output, Session
 if TYPE_CHECKING:
     from ...registry import Registry
 
-#: The number of versions compared by default.
-NEWEST = 5
 _MOST = 100
 _RANGE = re.compile(r"v?([1-9][0-9]{0,8})-v?([1-9][0-9]{0,8})\Z", re.ASCII)
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z", re.ASCII)
@@ -133,7 +132,7 @@ def compare(
         versions = _resolve_versions(registry, first, read_references(which or []))
         most = len(versions)
     versions, more = versions[:most], len(versions) > most
-    found = rules.compare(versions, lower or (), higher or (), registry.directions(first.model))
+    found = registry.compare(first.model, versions, lower=lower or (), higher=higher or ())
     _show(cx, found if all_rows else found.only_differing(), as_csv)
     if not versions:
         cx.say(f"no version of {first.model} to compare; registry versions {first.model} --all lists them")

@@ -40,7 +40,7 @@ def path(
     if as_of is not None:
         reference = Reference.parse(registry.version(reference, as_of=as_of).ref)
     if verify:
-        reference = Reference.parse(registry.check(reference).ref)
+        reference = Reference.parse(registry.artifacts.verify_files(reference).ref)
     where = str(registry.path(reference, file))
     cx.show_one("path", {"ref": str(reference), "path": where}, where)
 
@@ -75,7 +75,7 @@ def fetch(
         registry.fetch(version.ref, target, only=only or (), exclude=exclude or (), replace=force, progress=progress)
     count, total, of = version.files, version.size, ""
     if only or exclude:
-        chosen = registry.files(version.ref, only=only or (), exclude=exclude or ())
+        chosen = registry.artifacts.files(version.ref, only=only or (), exclude=exclude or ())
         count, total = len(chosen), sum((Path(target) / entry.path).stat().st_size for entry in chosen)
         of = f" of {version.files:,}"
     cx.say(
@@ -101,4 +101,4 @@ def cat(cx: Session, ref: Ref, file: File = None, only: Only = None, exclude: Ex
     """
     if cx.as_json:
         raise InvalidInput("the bytes of a file are no JSON", f"registry show {ref} --json lists the files")
-    cx.reader().cat(ref, file, process.StandardOutput(), only=only or (), exclude=exclude or ())
+    cx.reader().artifacts.cat(ref, file, process.StandardOutput(), only=only or (), exclude=exclude or ())

@@ -94,7 +94,7 @@ def approvals(cx: Session, ref: Ref) -> None:
         registry approvals churn@7
         registry approvals churn@7 --json | jq '.items[] | select(.state == "in-force")'
     """
-    found = cx.reader().approvals.list(ref)
+    found = cx.reader().approvals(ref)
     rows = [
         (each.stage, each.by, "approved" if each.approved else "rejected", each.at, each.state, each.why,
          _format_signer(each.signature), each.reason)
@@ -152,7 +152,7 @@ def check(cx: Session, ref: Ref, stage: Stage) -> None:
         registry check churn@latest staging && registry promote churn@latest staging
         registry check churn@7 production --json | jq '.rules[] | select(.outcome != "passed")'
     """
-    done = cx.reader().policies.gate(ref, stage)
+    done = cx.reader().policies.check(ref, stage)
     rows = [(each.name, each.wanted, each.found, each.outcome) for each in done.rules]
     shown = [[shorten(cell) for cell in row] for row in rows]
     if done.passed:

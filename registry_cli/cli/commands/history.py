@@ -65,7 +65,7 @@ def history(
     elif follow:
         _follow(cx, reader, model, until, limit=limit or (None if since else 10), since=since, actions=actions or ())
     elif model is None:
-        found = reader.histories(limit=limit, since=since, until=until, actions=actions or (), on_damage=damage)
+        found = reader.admin.histories(limit=limit, since=since, until=until, actions=actions or (), on_damage=damage)
         _show_entries(cx, found, many=True)
     else:
         entries = reader.history(model, limit=limit, since=since, until=until, actions=actions or ())
@@ -100,7 +100,7 @@ def _follow(cx: Session, reader: Registry, model: str | None, until: str | None,
             cx.warn(error.message)
 
     many = model is None
-    for each in reader.follow(model, pause=_pause, on_damage=warn_once, **wanted):
+    for each in reader.admin.follow(model, pause=_pause, on_damage=warn_once, **wanted):
         if cx.as_json:  # on one line, also on a terminal
             write(dumps(document("event", each)))
         else:

@@ -68,7 +68,7 @@ def export(
         if len(refs) != 1:
             raise InvalidInput(f"{kind} holds one version", "name one version, and OUT")
         with library_warnings(cx):
-            done = cx.reader().export_as(refs[0], kind, out, flavor=flavor, replace=force)
+            done = cx.reader().export(refs[0], out, format=kind, flavor=flavor, replace=force)
     else:
         if flavor is not None:
             raise InvalidInput("--flavor has no effect on a bundle", "add --format mlflow, or leave out --flavor")
@@ -140,7 +140,7 @@ def import_(
     """
     check_unsafe(allow_unsafe, reason)
     with cx.progress("importing") as progress:
-        found = cx.registry().import_from(
+        found = cx.registry().import_(
             _open_standard_input() if source == STREAM else _expand_home(source), name=name, merge=merge, skip_existing=skip_existing,
             stages=stages, aliases=aliases, progress=progress, only=only, artifacts=artifacts, unsafe=reason,
             reuse_name=reuse_name, exclude=exclude or (), include=include or (), **cx.change,

@@ -106,7 +106,7 @@ def config(
 
 
 def _show_settings(cx: Session, name: str | None) -> None:
-    lines = cx.reader().policies.list(None if name is None else parse_model_name(name))
+    lines = cx.reader().admin.config(None if name is None else parse_model_name(name))
     rows = [(each.stage, each.name, each.wanted, each.file, each.line) for each in lines]
     shown = [
         [each.stage, each.name, shorten(each.wanted), each.file if each.line is None else f"{each.file}:{each.line}"]

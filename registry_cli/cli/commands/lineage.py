@@ -63,7 +63,7 @@ def lineage(
         process.StandardOutput().write(reader.lineage.sidecar(ref, layout.ENVIRONMENT if environment else layout.PATCH))
         return
     damage = cx.collect_damage()
-    found = reader.lineage.trace(ref, depth=depth or _DEPTH, on_damage=damage)
+    found = reader.lineage(ref, depth=depth or _DEPTH, on_damage=damage)
     if as_dot or as_mermaid:
         write(lineage_view.format_dot(found) if as_dot else lineage_view.format_mermaid(found))
     else:

@@ -50,7 +50,7 @@ def list_(
         check_stage(stage, registry.stages)
     damage = cx.collect_damage()
     glances = cx.has_viewer or (stage is not None and not (cx.as_json or cx.quiet))
-    found = iter(registry.overview(as_of=as_of, on_damage=damage, glances=glances))
+    found = iter(registry.list(as_of=as_of, on_damage=damage, glances=glances))
     if where:
         warn_of_unknown_names(cx, registry, where, as_of=as_of)
         fitting = {version.model for version in registry.search(where, as_of=as_of, on_damage=damage)}
@@ -135,7 +135,7 @@ def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files, or
     """
     damage = cx.collect_damage()
     with cx.progress("reading") as bar:
-        found = list(cx.reader().find(files, progress=bar, on_damage=damage))
+        found = list(cx.reader().artifacts.find(files, progress=bar, on_damage=damage))
     refs = dict.fromkeys(each.version.ref for each in found if each.version)
     shown = list(map(_draw_match, found))
     cx.show(Output("found", found, refs, ("file", "ref", "as", "stage"), map(_format_match, found), shown))
@@ -179,14 +179,13 @@ def show(cx: Session, ref: Ref, as_of: AsOf = None) -> None:
         registry show churn@7 --json | jq .metrics
     """
     registry = cx.reader()
-    reference = Reference.parse(ref)
-    if reference.selector is None:
-        show_model(cx, registry.model(reference.model, as_of=as_of))
+    found = registry.show(Reference.parse(ref), as_of=as_of)
+    if isinstance(found, ModelRecord):
+        show_model(cx, found)
     else:
-        artifact = registry.artifact(reference, as_of=as_of)
-        signed = registry.approvals.signatures(artifact.version.ref) if as_of is None else ()
-        folder = str(artifact.folder) if artifact.version.packed is None else None
-        _show_version(cx, artifact.version, artifact.files, folder, signed)
+        signed = registry.approvals.signatures(found.version.ref) if as_of is None else ()
+        folder = str(found.folder) if found.version.packed is None else None
+        _show_version(cx, found.version, found.files, folder, signed)
 
 
 def show_model(cx: Session, model: ModelRecord) -> None:

@@ -9,10 +9,10 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Optional
 
 from ...core import values
-from ...core.results import ModelChanged
+from ...core.results import ModelChanged, ModelRenamed
 from ...errors import InvalidInput, RegistryError
 from ..command import argument, command, option
 from ..formatting import escape
@@ -105,12 +105,9 @@ def edit(
     if new is None:
         cx.say("nothing was changed")
         done = ModelChanged(model or called, (), 0, changed=False)
-    elif model:
-        done = registry.admin.rewrite(model, new, was=text, reason=reason, request_id=cx.request_id)
-        cx.say(f"changed {', '.join(done.keys) or 'the text'} of {model}")
     else:
-        done = registry.admin.rewrite_settings(new, was=text)
-        cx.say("changed registry.yaml")
+        done = registry.admin.edit(model, new, was=text, reason=reason, request_id=cx.request_id)
+        cx.say(f"changed {', '.join(done.keys) or 'the text'} of {model}" if model else f"changed {called}")
     cx.show_one("described", done, done.model, "")
 
 
@@ -183,7 +180,9 @@ def rename(
         registry rename churn churn-retail
         registry rename churn crm/churn --reason 'one group a team'
     """
-    _rename(cx, parse_model_name(name), parse_model_name(new), reason=reason, reuse_name=reuse_name)
+    registry, old = cx.registry(), parse_model_name(name)
+    done = registry.admin.rename(old, parse_model_name(new), reason=reason, reuse_name=reuse_name, **cx.change)
+    _report_rename(cx, done)
 
 
 @command("transfer", "describe", exits=_EXITS, writes=True, dry_run=True)
@@ -203,13 +202,11 @@ def transfer(
         registry transfer churn crm
         registry transfer crm/churn -
     """
-    model = parse_model_name(name)
-    own = model.rpartition("/")[2]
-    _rename(cx, model, own if group == "-" else f"{group}/{own}", reason=reason)
+    to = "" if group == "-" else group
+    _report_rename(cx, cx.registry().admin.transfer(parse_model_name(name), to, reason=reason, **cx.change))
 
 
-def _rename(cx: Session, model: str, new: str, **options: Any) -> None:
-    done = cx.registry().rename(model, new, **options, **cx.change)
+def _report_rename(cx: Session, done: ModelRenamed) -> None:
     if done.changed:
         cx.say(f"{done.before} {'would be' if cx.dry_run else 'is'} called {done.after} now")
     else:

@@ -48,7 +48,7 @@ def inspect(cx: Session, paths: Paths) -> None:
         registry inspect churn@production
     """
     if _is_version(paths, "inspected"):
-        found = cx.reader().inspect(paths[0])
+        found = cx.reader().artifacts.inspect(paths[0])
     else:
         with _suggest_references():
             found = inspect_files(paths)
@@ -115,7 +115,7 @@ def scan(
     allowed = allow or []
     with cx.progress("scanning", unit="files") as progress:
         if _is_version(paths, "scanned"):
-            found = cx.reader().scan(paths[0], allow=allowed, progress=progress)
+            found = cx.reader().artifacts.scan(paths[0], allow=allowed, progress=progress)
         else:
             with _suggest_references():
                 found = scan_files(paths, allow=(*_read_allowed(cx), *allowed), progress=progress)
@@ -157,7 +157,7 @@ def _use_output(found: Scan, refused: list[str]) -> Output:
 def _read_allowed(cx: Session) -> Sequence[str]:
     """The globals that the registry found from here allows, if there is one."""
     try:
-        return cx.reader().scan_rules().allow
+        return cx.reader().policies.scan_rules().allow
     except NotFound:
         if cx.root is not None:
             raise

@@ -112,7 +112,7 @@ def rollback(
         ensure_alone("--list", {
             "--to": to, "--expect": expect, "--again": again, "--reason": reason, "--no-verify": no_verify, "--sign": sign,
         })  # fmt: skip
-        _show_holders(cx, cx.reader().holders(name, stage), stage)
+        _show_holders(cx, cx.reader().admin.holders(name, stage), stage)
         return
     registry, key = cx.registry(), signing_key(cx, sign)
     target = None if to is None else _parse_target(name, to)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Annotated
 
-from ...core import times
 from ...errors import InvalidInput, NotFound
 from ..command import argument, command, flag
 from ..formatting import plural, shorten_time
@@ -60,7 +59,8 @@ def trust(
 
 
 def _trust(cx: Session, name: str | None, yes: bool) -> None:
-    commands = cx.reader().policies.commands(name)
+    registry = cx.reader()
+    commands = registry.policies.commands(name)
     file = _trust_file()
     if not commands.items:
         cx.say(f"the policies of {name or 'this registry'} have no commands in them: there is nothing to trust")
@@ -70,7 +70,7 @@ def _trust(cx: Session, name: str | None, yes: bool) -> None:
         if not yes:
             print_commands(commands, " are commands that would run here")
             cx.confirm(QUESTION, "to let commands run needs a yes")
-        file.add(commands, times.format_time(times.utc_now()))
+        registry.policies.trust(commands)
         cx.say(f"{plural(len(commands.items), 'command')} may run now")
     rows = [
         (each.stage, each.name, format_command(each.arguments), each.time_limit, each.file, each.line)

@@ -13,11 +13,11 @@ from ...core.lazy_dataclass import dataclass
 from ...core.progress import Progress
 from ...core.records import Checkpoint, VersionRecord
 from ...errors import Conflict, InvalidInput, NotFound
-from ...store import journal, layout, snapshot
+from ...store import journal, layout, model_export
 from ...store.filesystem import files, replacement
 from ...store.filesystem.replacement import Existing
+from ...store.model_export import ModelExport, SnapshotFile
 from ...store.packs import pack_format
-from ...store.snapshot import ModelSnapshot, SnapshotFile
 from ...store.verify import verify
 from .. import exported_files
 from . import bundle_manifest
@@ -31,12 +31,12 @@ SUFFIXES = {".tar.gz": pack_format.GZIP, ".tgz": pack_format.GZIP, ".tar.zst": p
 class BundleSelection:
     """What to export of a model: all of it, or the versions with these ``numbers``."""
 
-    snapshot: ModelSnapshot
+    snapshot: ModelExport
     whole: bool
     numbers: tuple[int, ...]
 
     @classmethod
-    def all_of(cls, snapshot: ModelSnapshot) -> BundleSelection:
+    def all_of(cls, snapshot: ModelExport) -> BundleSelection:
         return cls(snapshot, True, snapshot.numbers)
 
 
@@ -100,9 +100,9 @@ def _plan_version(
     """Read and check one version. The sizes of what the bundle gets of it are added to ``packed``, by content."""
     model, state = selection.snapshot.model, selection.snapshot.state
     record = model.version(number, state)
-    documents = snapshot.version_files(model, state, record)
+    documents = model_export.version_files(model, state, record)
     entries = model.manifest(record)
-    pack = snapshot.pack_file(model, number) if selection.whole and number in state.table.packed else None
+    pack = model_export.pack_file(model, number) if selection.whole and number in state.table.packed else None
     if record.packed is None:
         model.check_size(record)
     sizes = tuple(content.size for _, content in exported_files.iter_members(model, record))

@@ -46,7 +46,7 @@ class SnapshotFile:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ModelSnapshot:
+class ModelExport:
     """A model at one moment: its stage table, the numbers of its versions, its own documents, its newest entry."""
 
     model: ModelReader
@@ -56,7 +56,7 @@ class ModelSnapshot:
     last: JournalEntry | None
 
 
-def take_snapshot(paths: ModelLayout) -> ModelSnapshot:
+def read_model_export(paths: ModelLayout) -> ModelExport:
     """The model as it is now; read again until it did not change meanwhile."""
     model = ModelReader(paths)
     for _ in range(_TRIES):
@@ -81,7 +81,7 @@ def _moment(paths: ModelLayout) -> list[tuple[int, ...] | None]:
     return [files.identity(str(path)) for path in places]
 
 
-def _look(model: ModelReader) -> ModelSnapshot:
+def _look(model: ModelReader) -> ModelExport:
     paths, state = model.paths, model.state()
     numbers = tuple(model.numbers(state.table))
     pending = _pending(paths, state)
@@ -92,7 +92,7 @@ def _look(model: ModelReader) -> ModelSnapshot:
         *_journal(paths, pending),
         *(_read_document(paths, state, paths.tombstone(number)) for number in state.table.deleted),
     ]
-    return ModelSnapshot(model, state, numbers, tuple(own), last)
+    return ModelExport(model, state, numbers, tuple(own), last)
 
 
 def _pending(paths: ModelLayout, state: ModelState) -> list[JournalEntry]:
