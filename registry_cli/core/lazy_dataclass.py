@@ -127,8 +127,8 @@ else:
     def _compile_init(cls: Any) -> Any:
         """Compile ``__init__`` of a class, and set it."""
         fields, frozen = list(cls.__lazy_fields__.values()), cls.__setattr__ is _setattr
-        scope: dict[str, Any] = {"_MISSING": _MISSING, "_set": object.__setattr__}
-        parameters, lines = [], []
+        scope: dict[str, Any] = {"_MISSING": _MISSING}
+        parameters, lines = [], [" _values = self.__dict__"] if frozen else []
         for each in fields:
             value = each.name
             if not each.init:
@@ -142,7 +142,7 @@ else:
                 value = f"_factory_{each.name}() if {each.name} is _MISSING else {each.name}"
             else:
                 parameters.append(each.name)
-            lines.append(f" _set(self, {each.name!r}, {value})" if frozen else f" self.{each.name} = {value}")
+            lines.append(f" _values[{each.name!r}] = {value}" if frozen else f" self.{each.name} = {value}")
         if hasattr(cls, "__post_init__"):
             lines.append(" self.__post_init__()")
         exec("def __init__(self, " + ", ".join(parameters) + "):\n" + "\n".join(lines or [" pass"]), scope)  # noqa: S102

@@ -34,6 +34,7 @@ _METRICS_SHOWN = 3
 _MODELS_AT_ONCE, _VERSIONS_AT_ONCE = 1_000, 1_000
 
 _Stamps = tuple[bytes, bytes]
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class _StoredVersion(NamedTuple):
@@ -277,11 +278,10 @@ def _pointers_of(table: StageTable, number: int) -> Iterator[tuple[str, str]]:
 
 def dumps_version(record: VersionRecord) -> str:
     """A version as the index holds it: all but what the pointers of its model say."""
-    return json.dumps(
+    return _encode(
         [
             record.number, record.created, record.author, record.digest, record.size, record.files, record.message,
             record.params, record.metrics, record.tags, record.annotations, record.lineage,
             record.event.document() if record.event else None,
-        ],
-        separators=(",", ":"),
+        ]
     )  # fmt: skip

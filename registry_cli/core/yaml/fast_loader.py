@@ -1,15 +1,15 @@
-"""Documents in the plain form that nearly all of ours have, read and written without YAML's machinery.
+"""Documents in the plain form that nearly all of ours have, read and written without a YAML library.
 
-What ``dumping`` writes of numbers, truth values and one-line texts is read here line by line, several times faster than
-by a parser of all of YAML, and without importing one. Both functions give up (None) on whatever is not plainly theirs:
-comments, long texts, other ways to quote, an indentation of another width. Then the real loader or dumper is asked; what
-is accepted here, both give alike. A property test holds them to each other.
+What ``dumper`` writes of numbers, truth values and one-line texts is read here line by line, several times faster than
+by a parser of all of YAML, and without importing one. Both functions return None for whatever may be something else:
+long texts, other quotes, comments behind a value, another indentation. Then ``loader`` and ``dumper`` do the work. What is
+accepted here, both read and write alike, to the byte; a property test verifies it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from ..text import lazy_pattern
 
@@ -23,28 +23,29 @@ FLOW_KEYS, FLOW_LENGTH = 6, 90
 _KEY_LENGTH, _TEXT_LENGTH = 100, 1_000
 _DEPTH = 16
 
-_KEY = r"[A-Za-z_](?:[A-Za-z0-9_./+@%() -]*[A-Za-z0-9_./+@%()-])?|'[^'\\\n]+'"
+_KEY = r"(?:[A-Za-z_](?:[A-Za-z0-9_./+@%() -]*[A-Za-z0-9_./+@%()-])?|'[^'\\\n]+')"
 _INT = r"-?(?:0|[1-9][0-9]{0,17})"
 _FLOAT = rf"{_INT}\.[0-9]{{1,20}}(?:e[-+][0-9]{{1,3}})?"
-_QUOTED = r"'(?:[^'\n]|'')*'"
+_QUOTED = r"'[^'\n]*(?:''[^'\n]*)*'"
 _WORD = r"[A-Za-z0-9][A-Za-z0-9_./+@%() -]*(?<! )"
-# One line of a block, in groups: the indentation, the dash of a list, a key, and the value as one of the kinds it can
-# have, the last of which is whatever is none of the others.
+# One line: its indentation with the dash of a list, a key, and the value as a fraction (which most values are), or as it is.
 _LINES = lazy_pattern(
-    rf"^( *)(- )?(?:({_KEY}):(?: (?=[^ \n])|$))?(?:({_INT})|({_FLOAT})|({_QUOTED})|({_WORD})|([{{\[].*[}}\]])|(.*))$",
-    re.ASCII | re.MULTILINE,
+    rf"^( *(?:- )?)((?:[A-Za-z_][^:\n]*|'[^'\n]+'):(?: |$))?(?:({_FLOAT})$)?(.*)$", re.ASCII | re.MULTILINE
 )
-_ENTRY = lazy_pattern(rf"({_KEY}): (?:({_INT})|({_FLOAT})|({_QUOTED})|({_WORD}))(?:, |\Z)", re.ASCII)
-_ITEM = lazy_pattern(rf"(?:({_INT})|({_FLOAT})|({_QUOTED})|({_WORD}))\Z", re.ASCII)
+_VALUE = lazy_pattern(rf"(?:({_INT})|({_FLOAT})|({_QUOTED})|{_WORD})\Z", re.ASCII)
+_NAME = lazy_pattern(rf"({_KEY}): ?\Z", re.ASCII)
+_ENTRY = lazy_pattern(rf"({_KEY}: )({_FLOAT}|{_INT}|{_QUOTED}|{_WORD})(?:, |\Z)", re.ASCII)
 _TEXT = lazy_pattern(r"[A-Za-z][A-Za-z0-9_./+@%() -]*(?<! )\Z", re.ASCII)
 _NUMERIC = lazy_pattern(r"[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?\Z", re.ASCII)
 _LITERALS = {"null": None, "true": True, "false": False}
 _NAMES = {value: name for name, value in _LITERALS.items()}
-#: Words that the real loader takes for something else than text, or that its dumper quotes, in any case of letters.
+#: Words that ``loader`` takes for something else than text, or that ``dumper`` quotes, in any case of letters.
 _SPECIAL = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
+#: Keys that were read before, by their spelling with the colon: most documents have the same ones.
+_keys: dict[str, str] = {}
+_KEYS_KEPT = 1_000
 
-
-_Row = tuple[str, ...]
+_Row = tuple[str, str, str, str]
 
 
 class _Other(Exception):
@@ -55,156 +56,124 @@ def loads(data: bytes) -> dict[str, Any] | None:
     """The mapping that a document in the plain form holds; None for any other."""
     if not data.isascii() or not data.endswith(b"\n"):
         return None
-    rows = _LINES.findall(data[:-1].decode("ascii"))
-    if b"#" in data or b"\n\n" in data:
-        rows = [row for row in rows if not _is_comment(row)]
+    text = data[:-1].decode("ascii")
+    if not text.replace("\n", "").isprintable():
+        return None
+    rows = _LINES.findall(text)
+    if "#" in text or "\n\n" in text:
+        rows = [row for row in rows if any(row) and not (row[3].startswith("#") and not row[1] and "-" not in row[0])]
     try:
-        found, end = _mapping(rows, 0, 0, 0)
+        found, end = _mapping(rows, 0, "")
     except _Other:
         return None
-    return found if end is None else None
+    return found if end == len(rows) else None
 
 
-def _is_comment(row: _Row) -> bool:
-    """Whether a line says nothing: it is empty, or a comment as a whole."""
-    rest = row[-1]
-    return (rest[:1] == "#" and rest.isprintable() and not (row[1] or row[2])) or not any(row)
-
-
-def _mapping(rows: Sequence[_Row], at: int, indent: int, depth: int) -> tuple[dict[str, Any], int | None]:
-    """The entries from line ``at`` on that stand ``indent`` deep, and the line behind them, None at the end."""
-    if depth > _DEPTH:
-        raise _Other
+def _mapping(rows: list[_Row], at: int, indent: str) -> tuple[dict[str, Any], int]:
+    """The mapping whose first key is in line ``at`` behind ``indent``, and the index of the line behind it."""
     found: dict[str, Any] = {}
-    following: int | None = at
-    while following is not None and following < len(rows):
-        row = rows[following]
-        width = len(row[0])
-        if width < indent or (row[1] and width == indent and depth):
+    while at < len(rows):
+        lead, name, number, rest = rows[at]
+        if lead != indent:
+            if len(lead) > len(indent):
+                raise _Other
             break
-        if width > indent or row[1]:
+        key = _keys.get(name) or _key(name)
+        if key in found:
             raise _Other
-        if row[4] and row[2] not in found:  # most lines of most documents are a number: without a detour
-            found[_key(row[2], found)] = float(row[4])
-            following += 1
+        at += 1
+        if number:
+            found[key] = float(number)
+        elif rest:
+            found[key] = _value(rest)
+        elif name[-1] == ":":
+            found[key], at = _nested(rows, at, indent)
         else:
-            following = _entry(found, row, rows, following + 1, indent, depth)
+            raise _Other
     if not found:
         raise _Other
-    return found, following if following is not None and following < len(rows) else None
+    return found, at
 
 
-def _entry(found: dict[str, Any], row: _Row, rows: Sequence[_Row], at: int, indent: int, depth: int) -> int | None:
-    """Put what a key holds into ``found``; the line behind it."""
-    key = _key(row[2], found)
-    if any(row[3:]):
-        found[key] = _value(row[3:])
-        return at
-    if at == len(rows):
+def _nested(rows: list[_Row], at: int, indent: str) -> tuple[Any, int]:
+    """What stands below a key behind ``indent``: a list or a mapping."""
+    if at == len(rows) or len(indent) > 2 * _DEPTH:
         raise _Other
-    width, dash = len(rows[at][0]), rows[at][1]
-    end: int | None
-    if dash and width == indent:
-        found[key], end = _list(rows, at, indent, depth + 1)
-    elif not dash and width == indent + 2:
-        found[key], end = _mapping(rows, at, indent + 2, depth + 1)
-    else:
-        raise _Other
-    return end
+    if rows[at][0] == f"{indent}- ":
+        return _list(rows, at, indent)
+    return _mapping(rows, at, f"{indent}  ")
 
 
-def _list(rows: Sequence[_Row], at: int, indent: int, depth: int) -> tuple[list[Any], int | None]:
-    """The items of a list whose dashes stand ``indent`` deep, and the line behind them, None at the end."""
-    if depth > _DEPTH:
-        raise _Other
+def _list(rows: list[_Row], at: int, indent: str) -> tuple[list[Any], int]:
+    """The list whose first dash is in line ``at`` behind ``indent``, and the index of the line behind it."""
     found: list[Any] = []
-    following: int | None = at
-    while following is not None and following < len(rows):
-        row = rows[following]
-        width = len(row[0])
-        if width < indent or (width == indent and not row[1]):
-            break
-        if width > indent:
-            raise _Other
-        following += 1
-        if not row[2]:
-            found.append(_value(row[3:]))
-            continue
-        item: dict[str, Any] = {}
-        following = _entry(item, row, rows, following, indent + 2, depth + 1)
-        if following is not None and following < len(rows) and len(rows[following][0]) == indent + 2:
-            more, following = _mapping(rows, following, indent + 2, depth + 1)
-            if item.keys() & more.keys():
-                raise _Other
-            item.update(more)
+    while at < len(rows) and rows[at][0] == f"{indent}- ":
+        _, name, number, rest = rows[at]
+        if name:
+            rows[at] = (f"{indent}  ", name, number, rest)
+            item, at = _mapping(rows, at, f"{indent}  ")
+        else:
+            item, at = _value(number or rest), at + 1
         found.append(item)
-    return found, following if following is not None and following < len(rows) else None
+    return found, at
 
 
-def _key(text: str, found: Mapping[str, Any]) -> str:
-    """A key as it is meant; one that is there already is for the real loader to tell."""
-    key = _checked(text[1:-1]) if text[:1] == "'" else text
-    if not key or key in found or len(key) > _KEY_LENGTH:
+def _key(name: str) -> str:
+    """A key without its colon and quotes."""
+    match = _NAME.match(name)
+    key = match[1].strip("'") if match else ""
+    if not 0 < len(key) <= _KEY_LENGTH:
         raise _Other
+    if len(_keys) < _KEYS_KEPT:
+        _keys[name] = key
     return key
 
 
-def _value(kinds: _Row) -> Any:
-    """A value that stands on one line; one of ``kinds`` is not empty."""
-    if kinds[4]:
-        return _flow(kinds[4]) if kinds[4][0] == "{" else _words(kinds[4])
-    if kinds[5]:
-        raise _Other
-    return _scalar(*kinds[:4])
-
-
-def _scalar(integer: str, fraction: str, quoted: str, word: str) -> Any:
-    if word:
-        if word in _LITERALS:
-            return _LITERALS[word]
-        if word.lower() in _SPECIAL or _NUMERIC.match(word):
-            raise _Other
-        return word
-    if quoted:
-        return _checked(quoted[1:-1].replace("''", "'"))
-    if fraction:
-        return float(fraction)
-    if not integer:
-        raise _Other
-    return int(integer)
-
-
-def _checked(text: str) -> str:
-    """A quoted text; what could not stand there as it is, is for the real loader to say."""
-    if not text.isprintable():
+def _value(text: str) -> Any:
+    """A value that stands on one line."""
+    match = _VALUE.match(text)
+    if match is None:
+        return _flow(text)
+    kind = match.lastindex
+    if kind == 1:
+        return int(text)
+    if kind == 2:
+        return float(text)
+    if kind == 3:
+        return text[1:-1].replace("''", "'")
+    if text in _LITERALS:
+        return _LITERALS[text]
+    if text.lower() in _SPECIAL or _NUMERIC.match(text):
         raise _Other
     return text
 
 
-def _flow(text: str) -> dict[str, Any]:
-    """A flat mapping in braces."""
+def _flow(text: str) -> Any:
+    """A flat mapping in braces, or a list of scalars in brackets, as people write the stages."""
+    inner, ends = text[1:-1], text[:1] + text[-1:]
+    if ends == "[]":
+        return [_scalar(each) for each in inner.split(", ")] if inner else []
+    if ends != "{}" or inner.endswith(", "):
+        raise _Other
     found: dict[str, Any] = {}
-    at, end = 1, len(text) - 1
-    while at < end:
-        entry = _ENTRY.match(text, at, end)
+    at = 0
+    while at < len(inner):
+        entry = _ENTRY.match(inner, at)
         if entry is None:
             raise _Other
-        key, *kinds = entry.groups("")
-        found[_key(key, found)] = _scalar(*kinds)
+        name, value = entry.groups()
+        key = _keys.get(name) or _key(name)
+        if key in found:
+            raise _Other
+        found[key] = _value(value)
         at = entry.end()
-    if text[-1] != "}" or text[end - 2 : end] == ", ":
-        raise _Other
     return found
 
 
-def _words(text: str) -> list[Any]:
-    """A list of plain values in brackets, as people write the stages."""
-    if text == "[]":
-        return []
-    found = [_ITEM.match(word) for word in text[1:-1].split(", ")]
-    if text[-1] != "]":
+def _scalar(text: str) -> Any:
+    if not _VALUE.match(text):
         raise _Other
-    return [_scalar(*word.groups("")) if word else _scalar("", "", "", "") for word in found]
+    return _value(text)
 
 
 def dumps(document: Mapping[str, Any]) -> bytes | None:
