@@ -24,9 +24,9 @@ ITEMS = 10_000
 #: Integers of documents and of the index have 64 bits.
 INT_BOUND = 2**63
 
-_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z", re.ASCII)
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z", re.ASCII)
-_NUMERIC = frozenset("+-.0123456789")
+INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z", re.ASCII)
+FRACTION = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z", re.ASCII)
+NUMERIC = frozenset("+-.0123456789")
 #: What a plain word of YAML's core schema stands for.
 WORDS: Mapping[str, bool | float | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -51,7 +51,7 @@ def parse_scalar(value: str) -> object:
     """
     if value in WORDS:
         return WORDS[value]
-    if value[:1] in _NUMERIC and (_INT.match(value) or _FLOAT.match(value)):
+    if value[:1] in NUMERIC and (INTEGER.match(value) or FRACTION.match(value)):
         return parse_number(value)
     return value
 
@@ -64,7 +64,7 @@ def parse_number(value: str) -> int | float | Literal:
     """
     if len(value) > DIGITS:
         raise ValueError(f"a number of {len(value):,} digits")
-    if _INT.match(value):
+    if INTEGER.match(value):
         return int(value)
     found = float(value)
     if math.isfinite(found) and (abs(found) >= sys.float_info.min or _holds(found, value)):

@@ -48,7 +48,9 @@ else:
         """Make a class of its annotated attributes, like ``dataclasses.dataclass``."""
         if cls is None:
             return lambda each: dataclass(each, frozen=frozen, eq=eq, repr=repr)
-        fields = {name: each for base in reversed(cls.__mro__[1:]) for name, each in _own_fields(base).items()}
+        fields = {}
+        for base in reversed(cls.__mro__[1:]):
+            fields.update(base.__dict__.get("__lazy_fields__", {}))
         for name, kind in cls.__annotations__.items():
             default = cls.__dict__.get(name, _MISSING)
             each = default if isinstance(default, field) else field(default=default)
@@ -64,27 +66,19 @@ else:
         cls.__init__ = _first_init(cls)
         cls.__dataclass_fields__ = _StandardFields()
         cls.__signature__ = _Signature()
-        if repr:
-            _add(cls, "__repr__", _repr)
-        if eq:
-            _add(cls, "__eq__", _eq)
-            if cls.__dict__.get("__hash__") is None:
-                cls.__hash__ = _hash if frozen else None
+        for name, method, is_wanted in (("__repr__", _repr, repr), ("__eq__", _eq, eq)):
+            if is_wanted and name not in cls.__dict__:
+                setattr(cls, name, method)
+        if eq and cls.__dict__.get("__hash__") is None:
+            cls.__hash__ = _hash if frozen else None
         if frozen:
-            cls.__setattr__, cls.__delattr__ = _setattr, _delattr
+            cls.__setattr__, cls.__delattr__ = _refuse_change("assign to"), _refuse_change("delete")
         return cls
 
     def replace(instance: Any, /, **changes: Any) -> Any:
         """The same with some other values."""
         values = {name: getattr(instance, name) for name, each in instance.__lazy_fields__.items() if each.init}
         return type(instance)(**{**values, **changes})
-
-    def _own_fields(cls: type) -> dict[str, field]:
-        return cls.__dict__.get("__lazy_fields__", {})
-
-    def _add(cls: type, name: str, method: Any) -> None:
-        if name not in cls.__dict__:
-            setattr(cls, name, method)
 
     def _first_init(cls: Any) -> Any:
         left = _INTERPRETED
@@ -106,27 +100,23 @@ else:
     def _bind(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
         """The value of each field; None for wrong arguments, which a compiled ``__init__`` explains."""
         fields = [each for each in cls.__lazy_fields__.values() if each.init]
-        if len(args) > len(fields):
-            return None
         given = {each.name: value for each, value in zip(fields, args, strict=False)}
-        if not given.keys().isdisjoint(kwargs):
+        if len(args) > len(fields) or not given.keys().isdisjoint(kwargs):
             return None
         given.update(kwargs)
         values = {}
         for each in fields:
-            if each.name in given:
-                values[each.name] = given.pop(each.name)
-            elif each.default is not _MISSING:
-                values[each.name] = each.default
-            elif each.default_factory is not _MISSING:
-                values[each.name] = each.default_factory()
-            else:
+            value = given.pop(each.name, each.default)
+            if value is _MISSING and each.default_factory is not _MISSING:
+                value = each.default_factory()
+            if value is _MISSING:
                 return None
+            values[each.name] = value
         return None if given else values
 
     def _compile_init(cls: Any) -> Any:
         """Compile ``__init__`` of a class, and set it."""
-        fields, frozen = list(cls.__lazy_fields__.values()), cls.__setattr__ is _setattr
+        fields, frozen = list(cls.__lazy_fields__.values()), cls.__setattr__ is not object.__setattr__
         scope: dict[str, Any] = {"_MISSING": _MISSING}
         parameters, lines = [], [" _values = self.__dict__"] if frozen else []
         for each in fields:
@@ -166,15 +156,13 @@ else:
     def _hash(self: Any) -> int:
         return hash(_values(self))
 
-    def _setattr(_: Any, name: str, __: Any) -> None:
-        from dataclasses import FrozenInstanceError
+    def _refuse_change(verb: str) -> Any:
+        def refuse(_: Any, name: str, *__: Any) -> None:
+            from dataclasses import FrozenInstanceError
 
-        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+            raise FrozenInstanceError(f"cannot {verb} field {name!r}")
 
-    def _delattr(_: Any, name: str) -> None:
-        from dataclasses import FrozenInstanceError
-
-        raise FrozenInstanceError(f"cannot delete field {name!r}")
+        return refuse
 
     class _StandardFields:
         """What ``dataclasses.fields`` looks for, made when it is asked for."""
@@ -184,17 +172,10 @@ else:
 
             listed = []
             for each in cls.__lazy_fields__.values():
-                defaults = {"default": each.default, "default_factory": each.default_factory}
-                given = {key: value for key, value in defaults.items() if value is not _MISSING}
-                listed.append(
-                    (
-                        each.name,
-                        each.type,
-                        dataclasses.field(repr=each.repr, compare=each.compare, init=each.init, kw_only=True, **given),
-                    )
-                )
-            made = dataclasses.make_dataclass(cls.__name__, listed)
-            return made.__dataclass_fields__  # type: ignore[attr-defined]
+                names = ("default", "default_factory", "repr", "compare", "init")
+                given = {name: value for name in names if (value := getattr(each, name)) is not _MISSING}
+                listed.append((each.name, each.type, dataclasses.field(kw_only=True, **given)))
+            return dataclasses.make_dataclass(cls.__name__, listed).__dataclass_fields__  # type: ignore[attr-defined]
 
     class _Signature:
         """What ``inspect.signature`` looks for."""

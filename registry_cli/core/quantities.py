@@ -10,11 +10,13 @@ from datetime import datetime, timedelta, timezone
 
 from ..errors import InvalidInput
 from .text import escape_for_message, lazy_pattern
+from .times import format_time
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: The longest duration, in days of 24 hours: 1,000 years.
 LONGEST = 365_000
 LARGEST = 2**63 - 1
+_LATEST = 253_402_300_799  # the last second of the year 9999
 
 _AMOUNT = lazy_pattern(r"([0-9]{1,30})(?:\.([0-9]{1,30}))?\s*([A-Za-z]*)\Z", re.ASCII)
 _SECOND = 1_000_000
@@ -114,6 +116,21 @@ def parse_timestamp(text: str) -> datetime | None:
     """A time in ISO 8601, in UTC, None when it can't be read. Without an offset it is UTC already."""
     start = _microseconds(text)
     return None if start is None else EPOCH + timedelta(microseconds=start)
+
+
+def format_milliseconds(milliseconds: object) -> str:
+    """Format a time in milliseconds since 1970 as documents have it; empty for anything else."""
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)):
+        return ""
+    if not 0 < milliseconds / 1000 <= _LATEST:
+        return ""
+    return format_time(datetime.fromtimestamp(milliseconds / 1000, timezone.utc))
+
+
+def format_timestamp(text: object) -> str:
+    """Format a time in ISO 8601 (without an offset: in UTC) as documents have it; empty for anything else."""
+    moment = parse_timestamp(text.strip()) if isinstance(text, str) else None
+    return format_milliseconds(moment.timestamp() * 1000) if moment else ""
 
 
 def to_epoch(moment: datetime) -> float:

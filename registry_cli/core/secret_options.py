@@ -192,13 +192,7 @@ def _is_option(word: str) -> bool:
 
 
 def _is_attached(word: str, option: str) -> bool:
-    return (
-        len(option) == 2
-        and word.startswith(option)
-        and len(word) > 2
-        and word[2] not in "="
-        and not word.startswith("--")
-    )
+    return len(option) == 2 and len(word) > 2 and word.startswith(option) and word[2] != "=" and word[:2] != "--"
 
 
 def _is_honest(option: str, value: str, program: str) -> bool:

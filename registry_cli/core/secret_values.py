@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from .secret_names import is_secret_name, is_strong_name
 from .text import lazy_pattern
@@ -145,13 +145,10 @@ def redact_random(text: str) -> str:
 
 
 def _unless_hash(found: re.Match[str], text: str) -> str:
-    text_of_hash = re.match(r"(?:sha\d{1,3}|md5|blake\w{1,3})[-_]", found[0])
-    random = (
-        not text_of_hash
-        and is_random(found[0], 32)
-        and not _HASH_BEFORE.search(text, max(0, found.start() - 16), found.start())
+    is_hash = re.match(r"(?:sha\d{1,3}|md5|blake\w{1,3})[-_]", found[0]) or _HASH_BEFORE.search(
+        text, max(0, found.start() - 16), found.start()
     )
-    return REDACTED if random else found[0]
+    return REDACTED if is_random(found[0], 32) and not is_hash else found[0]
 
 
 def is_random(text: str, least: int) -> bool:
@@ -165,15 +162,13 @@ def is_random(text: str, least: int) -> bool:
 
 
 def _has_random_piece(text: str) -> bool:
-    """Whether some run of letters and digits behind the beginning is no word: it has a digit, both cases, or great length."""
-    prefix = re.split(r"[-_.]", text, maxsplit=1)[1]
-    for piece in _PIECE.findall(prefix):
-        mixed = any(each.isdigit() for each in piece) or (
-            piece.lower() != piece != piece.upper() and not piece.istitle()
-        )
-        if mixed or len(piece) >= 20:
-            return True
-    return False
+    """Whether a run of letters and digits behind the prefix has a digit, both cases, or at least 20 letters."""
+    return any(
+        len(piece) >= 20
+        or any(map(str.isdigit, piece))
+        or (piece.lower() != piece != piece.upper() and not piece.istitle())
+        for piece in _PIECE.findall(re.split(r"[-_.]", text, maxsplit=1)[1])
+    )
 
 
 _COLON = lazy_pattern(
@@ -221,22 +216,13 @@ def _without_elements(text: str) -> str:
     """XML: ``<password>x</password>``, ``<name>password</name><value>x</value>``."""
     if "</" not in text:
         return text
-    text = _ELEMENTS.sub(
-        lambda found: (
-            f"{found[1]}{REDACTED}"
-            if is_secret_name(found[2]) and not is_not_secret(found[2], found[3].strip())
-            else found[0]
-        ),
-        text,
-    )
-    return _ELEMENT.sub(
-        lambda found: (
-            f"{found[1]}{REDACTED}"
-            if is_strong_name(found[2]) and not is_not_secret(found[2], found[3].strip())
-            else found[0]
-        ),
-        text,
-    )
+    text = _ELEMENTS.sub(lambda found: _cut_element(found, is_secret_name), text)
+    return _ELEMENT.sub(lambda found: _cut_element(found, is_strong_name), text)
+
+
+def _cut_element(found: re.Match[str], is_secret: Callable[[str], bool]) -> str:
+    cut = is_secret(found[2]) and not is_not_secret(found[2], found[3].strip())
+    return f"{found[1]}{REDACTED}" if cut else found[0]
 
 
 def _without_blocks(text: str) -> str:

@@ -6,8 +6,6 @@ TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
     from datetime import datetime
 
-_LATEST = 253_402_300_799  # the last second of the year 9999
-
 
 def utc_now() -> datetime:
     from datetime import datetime, timezone
@@ -16,35 +14,18 @@ def utc_now() -> datetime:
 
 
 def format_time(moment: datetime) -> str:
-    """A moment as every document writes it. A time without zone is taken for UTC."""
-    from datetime import timezone
+    """Format a time as every document has it; one without an offset is in UTC."""
+    from .quantities import to_utc
 
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def format_milliseconds(milliseconds: object) -> str:
-    """A time in milliseconds since 1970 as documents write it; empty when it is none."""
-    if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)):
-        return ""
-    if not 0 < milliseconds / 1000 <= _LATEST:
-        return ""
-    from datetime import datetime, timezone
-
-    return format_time(datetime.fromtimestamp(milliseconds / 1000, timezone.utc))
-
-
-def format_timestamp(text: object) -> str:
-    """A time in ISO 8601 (without an offset: in UTC) as documents write it; empty when it is none."""
-    from .quantities import parse_timestamp
-
-    moment = parse_timestamp(text.strip()) if isinstance(text, str) else None
-    return format_milliseconds(moment.timestamp() * 1000) if moment else ""
+    return to_utc(moment).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def resolve_time(text: str | datetime | None) -> str | None:
-    """A time that a person named (a date, an ISO time, ``7d ago``) as documents write it. Raises :class:`InvalidInput`."""
+    """Resolve a time that a person gave (a date, an ISO time, ``7d ago``) to the form that documents have.
+
+    Raises:
+        InvalidInput: It can't be parsed.
+    """
     if text is None:
         return None
     if isinstance(text, str):

@@ -27,6 +27,7 @@ from .conversion import (
     parse_scalar,
     to_plain_value,
 )
+from .names import Reference
 from .text import lazy_pattern
 
 Param = Union[bool, int, float, str]
@@ -53,8 +54,6 @@ def as_list(given: Any, name: str) -> list[Any]:
 
     Raises :class:`InvalidInput` for what is neither: a number, None, bytes, a mapping.
     """
-    from .names import Reference
-
     if isinstance(given, (str, os.PathLike, Reference)):
         return [given]
     wrong = isinstance(given, (bytes, bytearray, Mapping)) or not isinstance(given, Iterable)

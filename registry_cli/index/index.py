@@ -29,6 +29,7 @@ from ..core.version_ranges import VersionRanges
 from ..query.sql_schema import SCHEMA
 from ..store.layout import Layout
 from ..store.model_names import iter_model_names
+from ..store.reader import pack_size
 from . import file_stamps
 
 #: Grows with every change of what is stored: an index of another format is made anew.
@@ -147,10 +148,10 @@ class Index:
         self.database.execute("PRAGMA synchronous = NORMAL")
 
     def _format(self) -> tuple[int, int]:
-        def one(pragma: str) -> int:
-            return int(self.database.execute(f"PRAGMA {pragma}").fetchone()[0])
-
-        return one("application_id"), one("user_version")
+        application, version = (
+            int(self.database.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("application_id", "user_version")
+        )
+        return application, version
 
     def close(self) -> None:
         self.database.close()
@@ -267,12 +268,9 @@ class Index:
                 pointers[model] = json.loads(row[0])
                 pointers[model]["packed"] = VersionRanges.parse(pointers[model].get("packed", ""))
             found = _loads_version(model, bool(archived), record, pointers[model])
-            yield self._with_pack(found) if found.number in pointers[model]["packed"] else found
-
-    def _with_pack(self, record: VersionRecord) -> VersionRecord:
-        from ..store import reader
-
-        return replace(record, packed=reader.pack_size(self.root.model(record.model), record.number))
+            if found.number in pointers[model]["packed"]:
+                found = replace(found, packed=pack_size(self.root.model(model), found.number))
+            yield found
 
     def unreadable(self, model: str | None = None) -> list[UnreadableDocument]:
         """The documents that can't be read: the index holds the rest."""

@@ -40,33 +40,25 @@ def _float(dumper: Any, number: float) -> Any:
 
 
 def _mapping(dumper: Any, mapping: Mapping[str, Any]) -> Any:
-    flow = all(not isinstance(value, (Mapping, list, tuple)) for value in mapping.values())
-    length = sum(len(str(k)) + len(str(v)) + 4 for k, v in mapping.items())
-    short = flow and len(mapping) <= plain.FLOW_KEYS and length <= plain.FLOW_LENGTH
-    inline = short and not any("\n" in str(value) for value in mapping.values())
-    return dumper.represent_mapping("tag:yaml.org,2002:map", mapping.items(), flow_style=inline)
+    inline = plain.is_short(mapping) and not any("\n" in str(value) for value in mapping.values())
+    is_flow = inline and not isinstance(mapping, _Document)
+    return dumper.represent_mapping("tag:yaml.org,2002:map", mapping.items(), flow_style=is_flow)
 
 
 class _Document(dict[str, Any]):
-    """The outermost mapping of a document: always one key a line or block."""
-
-
-def _document(dumper: Any, document: _Document) -> Any:
-    return dumper.represent_mapping("tag:yaml.org,2002:map", document.items(), flow_style=False)
+    """The outermost mapping of a document: always a block."""
 
 
 # Only these: whatever else arrives is a programming error, and raises.
-_Dumper.yaml_representers = {kind: _Emitter.yaml_representers[kind] for kind in (type(None), bool, int, list)}
+_Dumper.yaml_representers = {
+    **{kind: _Emitter.yaml_representers[kind] for kind in (type(None), bool, int, list)},
+    str: _text, float: _float, dict: _mapping, _Document: _mapping, None: _Emitter.represent_undefined,
+}  # fmt: skip
 _Dumper.yaml_multi_representers = {}
-_Dumper.add_representer(str, _text)
-_Dumper.add_representer(float, _float)
-_Dumper.add_representer(dict, _mapping)
-_Dumper.add_representer(_Document, _document)
-_Dumper.add_representer(None, _Emitter.represent_undefined)
 
 
 def _plain(value: Any) -> Any:
-    """Read-only mappings and tuples as the dicts and lists that the dumper knows."""
+    """Read-only mappings and tuples as dicts and lists."""
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

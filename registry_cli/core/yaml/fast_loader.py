@@ -177,7 +177,7 @@ def _scalar(text: str) -> Any:
 
 
 def dumps(document: Mapping[str, Any]) -> bytes | None:
-    """``document`` as ``dumping`` writes it, to the last byte; None for what is not plainly so."""
+    """``document`` as ``dumper`` writes it, to the byte; None for one that is not in the plain form."""
     try:
         return "".join(_block(document, "")).encode("ascii")
     except _Other:
@@ -185,38 +185,29 @@ def dumps(document: Mapping[str, Any]) -> bytes | None:
 
 
 def _block(mapping: Mapping[str, Any], indent: str, first: str | None = None) -> Iterator[str]:
-    """The lines of a mapping, one key a line. ``first`` stands before the first line in place of ``indent``."""
+    """The lines of a mapping. ``first`` stands before the first line in place of ``indent``."""
+    if not mapping or len(indent) > 2 * _DEPTH:
+        raise _Other
     before = indent if first is None else first
     for name, value in mapping.items():
-        key = _written(str(name), _KEY_LENGTH)
-        if isinstance(value, Mapping) and not _is_short(value):
-            if len(indent) > _DEPTH:
-                raise _Other
+        key = _quote(str(name), _KEY_LENGTH)
+        if isinstance(value, Mapping) and not is_short(value):
             yield f"{before}{key}:\n"
             yield from _block(value, f"{indent}  ")
         elif isinstance(value, (list, tuple)) and value:
             yield f"{before}{key}:\n"
             for item in value:
-                yield from _item(item, indent)
+                if isinstance(item, Mapping) and not is_short(item):
+                    yield from _block(item, f"{indent}  ", f"{indent}- ")
+                else:
+                    yield f"{indent}- {_inline(item)}\n"
         else:
             yield f"{before}{key}: {_inline(value)}\n"
         before = indent
-    if not mapping:
-        raise _Other
 
 
-def _item(value: Any, indent: str) -> Iterator[str]:
-    """An item of a list whose dashes stand at ``indent``."""
-    if isinstance(value, Mapping) and not _is_short(value):
-        yield from _block(value, f"{indent}  ", f"{indent}- ")
-    elif isinstance(value, (list, tuple)):
-        raise _Other
-    else:
-        yield f"{indent}- {_inline(value)}\n"
-
-
-def _is_short(mapping: Mapping[str, Any]) -> bool:
-    """Whether a mapping stands in braces on one line, by the rule of ``dumping``."""
+def is_short(mapping: Mapping[str, Any]) -> bool:
+    """Whether a mapping stands in braces on one line."""
     return all(not isinstance(value, (Mapping, list, tuple)) for value in mapping.values()) and (
         len(mapping) <= FLOW_KEYS and sum(len(str(k)) + len(str(v)) + 4 for k, v in mapping.items()) <= FLOW_LENGTH
     )
@@ -225,19 +216,13 @@ def _is_short(mapping: Mapping[str, Any]) -> bool:
 def _inline(value: Any) -> str:
     """A value that stands on one line."""
     if isinstance(value, Mapping):
-        return (
-            "{" + ", ".join(f"{_written(str(key), _KEY_LENGTH)}: {_inline(each)}" for key, each in value.items()) + "}"
-        )
+        return f"{{{', '.join(f'{_quote(str(key), _KEY_LENGTH)}: {_inline(each)}' for key, each in value.items())}}}"
     if isinstance(value, (list, tuple)) and not value:
         return "[]"
     if isinstance(value, str):
-        return _written(value, _TEXT_LENGTH)
+        return _quote(value, _TEXT_LENGTH)
     if value is None or isinstance(value, bool):
         return _NAMES[value]
-    return _number(value)
-
-
-def _number(value: Any) -> str:
     if type(value) is int:
         return str(value)
     if type(value) is float and abs(value) < float("inf"):
@@ -245,8 +230,8 @@ def _number(value: Any) -> str:
     raise _Other
 
 
-def _written(text: str, most: int) -> str:
-    """A text on one line, with quotes where a reader could take it for something else."""
+def _quote(text: str, most: int) -> str:
+    """A text on one line, in quotes where a reader could take it for something else."""
     if len(text) > most or not (text.isascii() and text.isprintable()):
         raise _Other
     return text if is_word(text) else "'" + text.replace("'", "''") + "'"
@@ -258,6 +243,6 @@ def is_word(text: str) -> bool:
 
 
 def float_text(number: float) -> str:
-    """A fraction as every reader takes it for one: a YAML 1.1 reader takes 1e-05 for text."""
+    """A float as every reader takes it for one: a YAML 1.1 reader takes 1e-05 for text."""
     text = repr(number)
     return text.replace("e", ".0e", 1) if "." not in text and "e" in text else text

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 import yaml
 
 from ...errors import InvalidInput
+from ..conversion import DIGITS, FRACTION, INTEGER, NUMERIC, WORDS
 
 DEPTH_LIMIT = 32
 
 _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z", re.ASCII)
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z", re.ASCII)
-_LITERALS = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-_NUMERIC = frozenset("+-.0123456789")
-_LONGEST_INT = 100
+_LITERALS = {"": None, **{word: value for word, value in WORDS.items() if not isinstance(value, float)}}
 
 
 class _Builder:
@@ -104,13 +96,13 @@ class _Builder:
                 return self._read(text)
             except ValueError as error:
                 raise self.fail(str(error), event) from None
-        if text[0] not in _NUMERIC:
+        if text[0] not in NUMERIC:
             return text
-        if _INT.match(text):
-            if len(text) > _LONGEST_INT:
+        if INTEGER.match(text):
+            if len(text) > DIGITS:
                 raise self.fail(f"a whole number of {len(text):,} digits", event)
             return int(text)
-        return float(text) if _FLOAT.match(text) else text
+        return float(text) if FRACTION.match(text) else text
 
 
 def _line(event: Any) -> int:

@@ -15,7 +15,6 @@ from typing import Any
 
 from ...core.lazy_dataclass import dataclass
 from ...core.redaction import redact_url
-from ...core.times import format_milliseconds
 from ...errors import InvalidInput
 from ...lineage import git
 
