@@ -52,7 +52,7 @@ SHAPES = {
     "Inspection": ("inspection", "path format framework? framework_version? certain problem? contents"),
     "CardCheck": ("card_item", "name required state hint"),
     "RuleResult": ("judgement", "rule=name wanted found outcome file line output?"),
-    "LineageNode": ("kin", "ref here note stages archived lineage kin"),
+    "LineageNode": ("kin", "ref here note stages archived lineage kin=relatives"),
     "MetricDifference": ("metric_difference", "name change before after delta percent better"),
     "ModelRecord": (
         "model",

@@ -1,6 +1,6 @@
-"""Values that people and programs hand in, as the plain Python values that they are. No other package is imported for it.
+"""Conversion of values to plain Python values, without importing NumPy, PyTorch and the like.
 
-A number that neither an integer nor a double holds is never changed without a word: it is kept as it was written.
+A number that neither an integer nor a double can hold stays as it was written: see :class:`Literal`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 
 from ..errors import InvalidInput
 
-#: A number of more digits is not read: that would take time with the square of their count.
+#: The most digits of a number: to parse more takes quadratic time.
 DIGITS = 100
-#: An array of more values is not taken.
+#: The most values of an array.
 ITEMS = 10_000
 #: Integers of documents and of the index have 64 bits.
 INT_BOUND = 2**63
@@ -45,9 +45,10 @@ class Literal(str):
 
 
 def parse_scalar(value: str) -> object:
-    """What a plain word stands for in YAML's core schema: a number, a bool, None, else the text itself.
+    """Parse a plain word of YAML's core schema: a number, a bool, None, else the text itself.
 
-    Raises ValueError for a number of too many digits.
+    Raises:
+        ValueError: It is a number of too many digits.
     """
     if value in WORDS:
         return WORDS[value]
@@ -57,10 +58,10 @@ def parse_scalar(value: str) -> object:
 
 
 def parse_number(value: str) -> int | float | Literal:
-    """A number as it is written in YAML or JSON; a :class:`Literal` if a double would be another number, or none.
+    """Parse a number of YAML or JSON; a :class:`Literal` if a double would round it to infinity or 0.
 
-    A fraction becomes the nearest double, as everywhere; what is too large or too small for one does not become
-    infinity or 0. Raises ValueError for more than 100 digits.
+    Raises:
+        ValueError: It has more than 100 digits.
     """
     if len(value) > DIGITS:
         raise ValueError(f"a number of {len(value):,} digits")
@@ -73,7 +74,7 @@ def parse_number(value: str) -> int | float | Literal:
 
 
 def _holds(found: float, value: str) -> bool:
-    """Whether a double near 0, where there are few of them, is the number that was written."""
+    """Whether a double near 0, where they are sparse, is exactly the number that was written."""
     from decimal import Decimal
 
     try:
@@ -83,10 +84,10 @@ def _holds(found: float, value: str) -> bool:
 
 
 def to_plain_value(value: object) -> object:
-    """A value as the plain Python value that it is: None, bool, int, float, str, list or dict; any other object unchanged.
+    """Convert a value to None, bool, int, float, str, list or dict; return any other object unchanged.
 
-    Known are enums, scalars and arrays of NumPy, PyTorch and their like, Decimal, Fraction, paths, dates, times, UUIDs,
-    and whatever is a list, a set or a mapping. None of their packages is imported.
+    Converted are enums, scalars and arrays of NumPy, PyTorch and their like, Decimal, Fraction, paths, dates, times,
+    UUIDs, and every sequence, set and mapping.
     """
     if value is None or type(value) in _PLAIN or isinstance(value, _OPAQUE):
         return value
@@ -109,7 +110,7 @@ def _enum(value: object) -> object:
 
 
 def _builtin(value: object) -> object:
-    """A value of a subclass of a built-in type as that type; whatever is a mapping, a list, a set, or a path."""
+    """A subclass of a built-in type, a mapping, sequence, set or path."""
     for kind, read in _BUILTIN:
         if isinstance(value, kind):
             return read(value)
@@ -178,7 +179,7 @@ def _moment(value: object) -> object:
 
 
 def _converted(value: object) -> object:
-    """Any other number, as it says itself."""
+    """Any other number, by its ``__index__`` or ``__float__``."""
     try:
         if hasattr(type(value), "__index__"):
             return int(value.__index__())  # type: ignore[attr-defined]
@@ -192,14 +193,14 @@ def _converted(value: object) -> object:
 def limit_value(
     value: object, text: Callable[[object], str | None], *, key: Callable[[str], str], items: int, depth: int
 ) -> Any:
-    """A value that anybody may have made as one that can be kept and shown: plain types, bounded in every way.
+    """Convert an untrusted value to plain types of limited size.
 
     Args:
-        value: Any object; of what is too much the first part is kept, of what is nested too deeply nothing.
-        text: Gives the text that is kept of a string, and of an object of any other type.
-        key: Gives the name that is kept of a key; empty for one that is left out.
-        items: The most items that are kept of a list or a mapping.
-        depth: So many levels are kept.
+        value: Any object.
+        text: Converts a string, or an object of any other type, to text; None omits it.
+        key: Converts a key to text; an empty one is omitted.
+        items: The most items of a list or a mapping; the rest is omitted.
+        depth: The most levels; what is deeper is omitted.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -228,7 +229,7 @@ def class_name(value: object) -> str:
 
 
 def format_key(name: object) -> str:
-    """A key of a mapping as text: what JSON would write for it, or what it is."""
+    """Format a key of a mapping as JSON does."""
     name = to_plain_value(name)
     if isinstance(name, str):
         return str.__str__(name)

@@ -5,8 +5,7 @@ backslash takes the next character literally. A pattern without a slash matches 
 front or in the middle matches from the top. A slash at the end matches folders only. A pattern that matches a folder
 stands for everything in it. Upper and lower case differ.
 
-Matching takes time proportional to the lengths of path and pattern at most, whatever the pattern: there is nothing in
-it that backtracks more than one step.
+Matching takes time proportional to the lengths of path and pattern, whatever the pattern.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _Part = Union[Callable[[str], object], None]
 
 
 class Glob:
-    """One pattern; ``text`` is as it was given."""
+    """One pattern."""
 
     def __init__(self, text: str, option: str = "the pattern") -> None:
         self.text = text
@@ -50,7 +49,7 @@ class Glob:
             self._parts.append(bool)
 
     def matches(self, path: str, *, folder: bool = False) -> bool:
-        """Whether the pattern matches ``path`` itself, a relative path with ``/``; whatever it matches above is not seen."""
+        """Whether the pattern matches the relative path ``path`` itself, not a folder above it."""
         if self.folders_only and not folder:
             return False
         if self._anywhere:
@@ -71,7 +70,7 @@ class Glob:
 
 
 def parse(patterns: Iterable[str], option: str = "the pattern") -> list[Glob]:
-    """The patterns of an option."""
+    """Parse the patterns of an option."""
     given = list(patterns)
     if len(given) > PATTERNS:
         raise InvalidInput(f"{len(given):,} globs for {option}", f"{PATTERNS:,} is the most")
@@ -79,7 +78,7 @@ def parse(patterns: Iterable[str], option: str = "the pattern") -> list[Glob]:
 
 
 def parse_lines(text: str, name: str) -> list[tuple[Glob, bool]]:
-    """The patterns of a file like ``.gitignore``, in order, each with whether it takes back (``!``) what was matched."""
+    """Parse a file like ``.gitignore``: its patterns in order, each with whether it is negated (``!``)."""
     found = []
     for line in text.split("\n"):
         pattern = line.rstrip("\r")
@@ -87,8 +86,7 @@ def parse_lines(text: str, name: str) -> list[tuple[Glob, bool]]:
             pattern = pattern[:-1]
         if not pattern.strip() or pattern.startswith("#"):
             continue
-        takes_back = pattern.startswith("!")
-        found.append((Glob(pattern[1:] if takes_back else pattern, name), takes_back))
+        found.append((Glob(pattern.removeprefix("!"), name), pattern.startswith("!")))
         if len(found) > PATTERNS:
             raise InvalidInput(f"{name} has more than {PATTERNS:,} patterns")
     return found
@@ -124,7 +122,7 @@ def _matches(parts: Sequence[_Part], names: Sequence[str]) -> bool:
 
 
 def _compile_name(name: str, text: str, option: str) -> Callable[[str], object]:
-    """A function that says whether a name is like one part of a pattern."""
+    """Compile one part of a pattern to a function that matches a name."""
     if not any(mark in name for mark in "*?[\\"):
         return name.__eq__
     first, *others = _between_stars(name, text, option)
@@ -136,7 +134,7 @@ def _compile_name(name: str, text: str, option: str) -> Callable[[str], object]:
 
 
 def _between_stars(name: str, text: str, option: str) -> list[str]:
-    """What stands between the stars of one part of a pattern, as regular expressions of a fixed length."""
+    """Split one part of a pattern at its stars, into regular expressions of a fixed length."""
     found, at = [""], 0
     while at < len(name):
         char = name[at]
@@ -160,10 +158,7 @@ def _between_stars(name: str, text: str, option: str) -> list[str]:
 
 
 def _character_set(name: str, start: int, text: str, option: str) -> tuple[str, int]:
-    """The set of characters that begins at ``start``, as a regular expression, and where it ends.
-
-    One that does not end is that character itself.
-    """
+    """The set of characters that begins at ``start`` as a regular expression, and where it ends; else ``[`` itself."""
     inverted = name[start + 1 : start + 2] in ("!", "^")
     first = at = start + 1 + inverted
     found = ""

@@ -1,12 +1,11 @@
-"""Data classes whose methods are made when they are first needed.
+"""Data classes whose methods are compiled when they are first needed.
 
-``dataclasses.dataclass`` compiles six functions for each class when its module is imported (about 0.5 ms), and imports
-``inspect``. A command imports a hundred such classes and makes instances of few of them, so that this was a third of its
-time. Here ``__init__`` is compiled for a class of which many instances are made, and the other methods are shared by all
-classes.
+``dataclasses.dataclass`` compiles six functions for each class at import (about 0.5 ms), and imports ``inspect``. A command
+imports a hundred such classes and instantiates few of them. Here ``__init__`` is compiled only for classes with many
+instances, and all classes share the other methods.
 
-Used like the standard decorator, with the subset of its parameters that this project needs. Type checkers see the
-standard one. ``dataclasses.fields``, ``asdict`` and ``replace`` accept the instances.
+The decorator has the parameters of the standard one that this project uses. Type checkers see the standard one.
+``dataclasses.fields``, ``asdict`` and ``replace`` accept the instances.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Params and metrics of one or several origins in their normal form: flattened, selected, and each value checked.
-
-The command line, the Python API and files all end here, so that one datum is stored in one way.
-"""
+"""Normalization of params and metrics from the command line, Python and files: flattened, selected, and checked."""
 
 from __future__ import annotations
 
@@ -22,10 +19,7 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class SkippedValue:
-    """A param or metric (``kind``) that was not stored, since it is not valid: its ``name``, why, and in which ``file``.
-
-    ``file`` is empty for what was not in a file.
-    """
+    """An invalid param or metric (``kind``) that was not stored, and the ``file`` that it comes from, if any."""
 
     kind: str
     name: str
@@ -38,7 +32,7 @@ class SkippedValue:
 
 @dataclass(eq=False, repr=False)
 class Collection:
-    """Params or metrics as they are collected: valid ``values``, what is ``invalid``, and names without a value.
+    """Collects params or metrics: valid ``values``, ``invalid`` ones, and ``empty``, the names without a value.
 
     ``matched`` are those of the globs ``only`` that selected something.
     """
@@ -97,14 +91,14 @@ class Collection:
         return bool(globs)
 
     def done(self, *, skip_invalid: bool) -> tuple[dict[str, Any], tuple[SkippedValue, ...]]:
-        """The valid values, and what was skipped. Raises :class:`InvalidInput`, naming all, unless ``skip_invalid``."""
+        """Return the valid values, and what was skipped. Raises :class:`InvalidInput` for invalid ones unless ``skip_invalid``."""
         if self.invalid and not skip_invalid:
             raise make_error(self.invalid)
         return self.values, tuple(self.invalid)
 
 
 def make_error(invalid: Sequence[SkippedValue]) -> InvalidInput:
-    """What to raise for values that are not valid: the first few with their reasons, and how many there are."""
+    """The error for invalid values: names the first few with their reasons."""
     if len(invalid) == 1:
         return InvalidInput(str(invalid[0]), "correct it, or leave it out with --skip-invalid")
     names = "; ".join(map(str, invalid[:_NAMED]))

@@ -1,19 +1,19 @@
-"""How long work tells how far it is. The library reports, whoever watches draws."""
+"""Progress of long work: the library reports it, and a subclass of :class:`Progress` shows it."""
 
 from __future__ import annotations
 
 
 class Progress:
-    """Told of bytes; this one watches nothing. Derive from it to show more. It may be told from several threads."""
+    """Receives how many bytes are done, from any thread, and shows nothing."""
 
     def expect(self, size: int) -> None:
-        """``size`` more bytes are going to be worked on."""
+        """Add ``size`` bytes to the total."""
 
     def __call__(self, size: int) -> None:
-        """``size`` more bytes are done (a negative number takes some back)."""
+        """Add ``size`` bytes, which may be negative, to what is done."""
 
     def close(self) -> None:
-        """The work is over, done or not."""
+        """End the display, whether or not all is done."""
 
     def __enter__(self) -> Progress:
         return self

@@ -1,6 +1,6 @@
-"""Amounts as a person writes them: durations (``30d``), sizes (``1.5GB``), dates and times (``2026-03-03``).
+"""Parsing of durations (``30d``), sizes (``1.5GB``), dates and times (``2026-03-03``).
 
-Everything is bounded, so that no later arithmetic overflows; whatever can't be read is :class:`InvalidInput`.
+All are limited, so that no later arithmetic overflows. What can't be parsed raises :class:`InvalidInput`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _MOMENT = lazy_pattern(
 
 
 def parse_duration(text: str) -> timedelta:
-    """``30d`` or ``1.5h`` as a time span; the units are s, min, h, d, w and y (365 days). At most 1,000 years."""
+    """Parse ``30d`` or ``1.5h``; the units are s, min, h, d, w and y (365 days). At most 1,000 years."""
     whole, fraction, unit = _amount(text, "duration", "use a number and s, min, h, d, w or y, as in 30d")
     if unit not in _DURATIONS:
         hint = "write 'min' for minutes" if unit in ("m", "M") else "use s, min, h, d, w or y, as in 30d"
@@ -56,7 +56,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_size(text: str) -> int:
-    """``1GB`` (powers of 1000), ``1GiB`` (powers of 1024) or ``1000`` as bytes; fractions of a byte are dropped."""
+    """Parse ``1GB`` (powers of 1000), ``1GiB`` (powers of 1024) or ``1000`` to bytes; fractions of a byte are dropped."""
     hint = "use a number and B, kB, MB, GB, TB or KiB, MiB, GiB, TiB, as in 1.5GB"
     whole, fraction, unit = _amount(text, "size", hint)
     if unit.lower() not in _SIZES:
@@ -68,9 +68,9 @@ def parse_size(text: str) -> int:
 
 
 def parse_time(text: str, now: datetime) -> datetime:
-    """A point in time, in UTC: ``2026-03-03`` (where that day begins), an ISO time, ``7d ago``, ``now``.
+    """Parse ``2026-03-03`` (the start of the day), an ISO time, ``7d ago``, ``now``, ``today`` or ``yesterday``.
 
-    ``today`` and ``yesterday`` are where these days begin. Without an offset a time is UTC.
+    A time without an offset is in UTC, and so is the result.
     """
     now = to_utc(now)
     if text == "now":
@@ -88,7 +88,7 @@ def parse_time(text: str, now: datetime) -> datetime:
 
 
 def parse_period(text: str) -> tuple[int, int]:
-    """Where the time that ``text`` names begins, and where it has ended: microseconds since 1970 in UTC.
+    """Parse a time as a period: its start and end in microseconds since 1970 in UTC.
 
     ``2026-03-03`` is the whole day, ``2026-03-03T10:00`` the minute, ``…:07`` the second, ``…:07.25`` the hundredth.
     """
@@ -107,13 +107,13 @@ def parse_period(text: str) -> tuple[int, int]:
 
 
 def parse_epoch(text: str) -> float | None:
-    """A recorded time as seconds since 1970 in UTC, None when it can't be read."""
+    """Parse a recorded time to seconds since 1970 in UTC; None if it is invalid."""
     start = _microseconds(text)
     return None if start is None else start / _SECOND
 
 
 def parse_timestamp(text: str) -> datetime | None:
-    """A time in ISO 8601, in UTC, None when it can't be read. Without an offset it is UTC already."""
+    """Parse a time in ISO 8601, in UTC unless it has an offset; None if it is invalid."""
     start = _microseconds(text)
     return None if start is None else EPOCH + timedelta(microseconds=start)
 
@@ -134,12 +134,12 @@ def format_timestamp(text: object) -> str:
 
 
 def to_epoch(moment: datetime) -> float:
-    """``moment`` as seconds since 1970 in UTC."""
+    """Convert a time to seconds since 1970 in UTC."""
     return (to_utc(moment) - EPOCH).total_seconds()
 
 
 def to_utc(moment: datetime) -> datetime:
-    """``moment`` in UTC; one without an offset is UTC already."""
+    """Convert a time to UTC; one without an offset is in UTC."""
     return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 
 
@@ -149,7 +149,7 @@ def _microseconds(text: str) -> int | None:
 
 
 def _start(match: re.Match[str]) -> int | None:
-    """Microseconds since 1970, None for a day or an hour that there is not (30 February, 25:00)."""
+    """Microseconds since 1970; None for a day or an hour that does not exist (30 February, 25:00)."""
     year, month, day, hour, minute, second = (int(match[n] or 0) for n in range(1, 7))
     micro = int((match[7] or "").ljust(6, "0"))
     away = timedelta()
@@ -172,5 +172,5 @@ def _amount(text: str, what: str, hint: str) -> tuple[str, str, str]:
 
 
 def _scaled(whole: str, fraction: str, unit: int) -> int:
-    """In integers, since 1.1 is no binary fraction and large sizes are to be exact."""
+    """``whole.fraction`` times ``unit`` in integers: large sizes are exact."""
     return int(whole + fraction) * unit // int(10 ** len(fraction))

@@ -225,16 +225,16 @@ class ExportResult:
 
 @dataclass(frozen=True)
 class LineageNode:
-    """A version that another was made from, or that was made from it, and so on: ``kin`` goes on in the same direction.
+    """A version that another was made from, or that was made from it, and so on: ``relatives`` goes on in the same direction.
 
-    ``version`` is None for one that is not here; ``note`` then says why. It also says when ``kin`` is left out: the
+    ``version`` is None for one that is not here; ``note`` then says why. It also says when ``relatives`` is left out: the
     same stands above, or further away than was asked for.
     """
 
     ref: str
     version: VersionRecord | None
     note: str = ""
-    kin: tuple[LineageNode, ...] = ()
+    relatives: tuple[LineageNode, ...] = ()
 
 
 @dataclass(frozen=True)

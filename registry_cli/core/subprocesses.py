@@ -47,20 +47,17 @@ class Finished:
     cut: bool = False
 
 
-def _unheard(_: bytes) -> None:
-    """Nobody listens."""
-
-
 class _Drain(threading.Thread):
-    def __init__(self, stream: IO[bytes], most: int, heard: Callable[[bytes], object] = _unheard) -> None:
+    def __init__(self, stream: IO[bytes], most: int, on_output: Callable[[bytes], object] | None = None) -> None:
         super().__init__(daemon=True)
-        self._stream, self._most, self._heard = stream, most, heard
+        self._stream, self._most, self._on_output = stream, most, on_output
         self.kept, self.cut = b"", False
 
     def run(self) -> None:
         with contextlib.suppress(OSError, ValueError), self._stream:
             while data := os.read(self._stream.fileno(), 65_536):
-                self._heard(data)
+                if self._on_output:
+                    self._on_output(data)
                 room = self._most - len(self.kept)
                 self.kept += data[:room]
                 self.cut |= len(data) > room
@@ -68,7 +65,7 @@ class _Drain(threading.Thread):
 
 
 class _Start(threading.Thread):
-    """Starts a program where no signal is heard: one that came in the middle would leave a program that nobody knows."""
+    """Starts a program in a thread, which no signal interrupts: an interrupted start would leave a program running."""
 
     def __init__(self, arguments: Sequence[str], **options: Any) -> None:
         super().__init__(daemon=True)
@@ -89,7 +86,7 @@ class _Start(threading.Thread):
             self.over.set()
 
 
-def run(  # noqa: PLR0913  what a program gets, and how it is kept within bounds
+def run(  # noqa: PLR0913
     arguments: Sequence[str],
     *,
     seconds: float,
@@ -98,14 +95,24 @@ def run(  # noqa: PLR0913  what a program gets, and how it is kept within bounds
     environment: Mapping[str, str] | None = None,
     variables: Mapping[str, str] | None = None,
     most: int = KEPT,
-    heard: Callable[[bytes], object] | None = None,
+    on_output: Callable[[bytes], object] | None = None,
     grace: float = GRACE,
 ) -> Finished:
-    """Run a program to its end, or for ``seconds``; it reads ``data``. Whatever it started ends with it.
+    """Run a program and stop it after ``seconds``, or on an interrupt, with everything that it started.
 
-    It has our environment, or the one that is given, and ``variables`` besides. ``heard`` is given all of its output,
-    also what is not kept; ``grace`` are the seconds that it has to end when it is stopped. Raises ``OSError`` when it
-    can't be started. An interrupt stops it, too.
+    Args:
+        arguments: The program and its arguments.
+        seconds: How long it may run.
+        data: Its standard input.
+        folder: Its working directory.
+        environment: Its environment (default: that of this process).
+        variables: Further variables.
+        most: How many bytes are kept of each stream.
+        on_output: Called with each block of its standard output, also of what is not kept.
+        grace: How many seconds it has to end after it was asked to.
+
+    Raises:
+        OSError: It can't be started.
     """
     inherited = environment if environment is not None else os.environ
     start = _Start(arguments, cwd=folder, env={**inherited, **(variables or {})})
@@ -118,7 +125,7 @@ def run(  # noqa: PLR0913  what a program gets, and how it is kept within bounds
             raise start.error
         child = start.child
         assert child and child.stdin and child.stdout and child.stderr  # noqa: S101  for the type checker
-        drains = _Drain(child.stdout, most, heard or _unheard), _Drain(child.stderr, most)
+        drains = _Drain(child.stdout, most, on_output), _Drain(child.stderr, most)
         for thread in (*drains, threading.Thread(target=_feed, args=(child.stdin, data), daemon=True)):
             thread.start()
             threads.append(thread)
@@ -160,7 +167,7 @@ def run_git(
         folder: the working directory; git looks for the repository from here.
         variables: the caller's environment (default: that of this process); see :func:`git_environment`.
         more: further variables for git, such as ``GIT_DIR`` of a repository of our own.
-        limits: the limits of :func:`run`: ``seconds`` (required), ``most``, ``data``, ``heard``, ``grace``.
+        limits: the limits of :func:`run`: ``seconds`` (required), ``most``, ``data``, ``on_output``, ``grace``.
 
     Returns:
         How it ended, with its output as bytes.

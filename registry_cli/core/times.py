@@ -1,4 +1,4 @@
-"""The clock, and times as every document writes them: ``2026-11-23T10:00:00.000Z``."""
+"""The clock, and the format of times in documents: ``2026-11-23T10:00:00.000Z``."""
 
 from __future__ import annotations
 

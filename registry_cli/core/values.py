@@ -1,9 +1,8 @@
-"""What is said of a version: params, metrics, tags, annotations. Parsed and bounded here, trusted inside.
+"""Params, metrics, tags and annotations of a version: parsed and limited here, not checked again elsewhere.
 
 A param is an int, a float, a bool or a text; a metric is a finite number; a tag is a line of text; an annotation is any
-text. Whether a value is typed on a command line, given by a Python program or read from a file, it comes to the same:
-``docs/reference/metrics.md`` has the rules. Sources of the rules: the YAML 1.2 core schema for the spelling of numbers,
-booleans and null, IEEE 754 for finite.
+text. The rules are the same for the command line, Python programs and files: see ``docs/reference/metrics.md``. Numbers,
+booleans and null are spelled as in the YAML 1.2 core schema.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from .text import lazy_pattern
 Param = Union[bool, int, float, str]
 Metric = Union[int, float]
 _T = TypeVar("_T")
-#: A path, and what takes one thing or several: a single text, path or reference counts as one, never as its characters.
+#: One item or several; a single text, path or reference is one item.
 PathLike = Union[str, "os.PathLike[str]"]
 OneOrMore = Union[_T, Iterable[_T]]
 
@@ -50,9 +49,10 @@ _UNWRITABLE = lazy_pattern("[\x00\ud800-\udfff]")
 
 
 def as_list(given: Any, name: str) -> list[Any]:
-    """What a parameter that takes one thing or several was given, as a list. ``name`` is the parameter.
+    """Return the argument of a parameter ``name`` that takes one item or several as a list.
 
-    Raises :class:`InvalidInput` for what is neither: a number, None, bytes, a mapping.
+    Raises:
+        InvalidInput: It is a number, None, bytes or a mapping.
     """
     if isinstance(given, (str, os.PathLike, Reference)):
         return [given]
@@ -64,7 +64,7 @@ def as_list(given: Any, name: str) -> list[Any]:
 
 
 def pair(text: str) -> tuple[str, str]:
-    """``k=v`` as its two halves."""
+    """Split ``k=v``."""
     name, mark, value = text.partition("=")
     if not mark:
         raise InvalidInput(f"'{text}' has no '='", "write it as key=value")
@@ -72,7 +72,7 @@ def pair(text: str) -> tuple[str, str]:
 
 
 def pairs(texts: Iterable[str], read: Callable[[str, str], _T]) -> dict[str, _T]:
-    """Many ``k=v`` as a dict, each value through ``read(text, name)``; a name given twice is refused."""
+    """Parse several ``k=v``, each value by ``read(text, name)``; no name may be given twice."""
     found: dict[str, _T] = {}
     for text in texts:
         name, value = pair(text)
@@ -83,13 +83,13 @@ def pairs(texts: Iterable[str], read: Callable[[str, str], _T]) -> dict[str, _T]
 
 
 def refuse_set_and_removed(changed: Iterable[str], removed: Iterable[str]) -> None:
-    """:class:`InvalidInput` for a name that is to be set and removed by the same call: one of the two would not count."""
+    """Raise :class:`InvalidInput` if a name is both set and removed by one call."""
     if both := sorted(set(changed).intersection(removed)):
         raise InvalidInput(f"'{both[0]}' is both set and removed", "choose one of them")
 
 
 def key(text: str) -> str:
-    """A name of a param, metric, tag or annotation: one line without ``=``, at most 250 characters."""
+    """Check the name of a param, metric, tag or annotation: one line without ``=``, at most 250 characters."""
     if not text or text != text.strip() or "=" in text or len(text) > KEY_LENGTH:
         raise InvalidInput(f"'{text[:60]}' can't be a name", f"use 1 to {KEY_LENGTH} characters without '='")
     if _CONTROL.search(text) or _UNWRITABLE.search(text):
@@ -98,7 +98,7 @@ def key(text: str) -> str:
 
 
 def line(text: str, name: str) -> str:
-    """One line of text: a tag, a reason, a param that is text."""
+    """Check one line of text: a tag or a reason."""
     if _CONTROL.search(text) or _UNWRITABLE.search(text):
         raise InvalidInput(f"the text of '{name}' has a control character or is not valid UTF-8", "use one plain line")
     if len(text) > LINE_LENGTH:
@@ -107,7 +107,7 @@ def line(text: str, name: str) -> str:
 
 
 def text(value: str, name: str) -> str:
-    """Free text, of many lines if need be: an annotation, a message."""
+    """Check text of any number of lines: an annotation or a message."""
     if _UNWRITABLE.search(value):
         raise InvalidInput(f"the text of '{name}' has a NUL character or is not valid UTF-8")
     if len(value) > TEXT_LENGTH:
@@ -116,24 +116,24 @@ def text(value: str, name: str) -> str:
 
 
 def lines(value: str, name: str) -> str:
-    """Text of one or many lines without control characters: a param."""
+    """Check text of any number of lines without control characters: a param."""
     if _CONTROL_IN_LINES.search(value):
         raise InvalidInput(f"the text of '{name}' has a control character", "only tabs and ends of lines may be in it")
     return text(value, name)
 
 
 def param(value: str, name: str) -> Param:
-    """A param as typed on a command line: ``3`` int, ``1e-5`` float, ``true`` bool, ``007`` and ``nan`` text."""
+    """Parse a param of a command line: ``3`` int, ``1e-5`` float, ``true`` bool, ``007`` and ``nan`` text."""
     return check_param(typed(value), name)
 
 
 def metric(value: str, name: str) -> Metric:
-    """A metric as typed on a command line: a finite number, or :class:`InvalidInput`."""
+    """Parse a metric of a command line, a finite number."""
     return check_metric(typed(value), name)
 
 
 def typed(value: str) -> object:
-    """What a text on a command line stands for: a number, a bool, None (``null``, ``None``), a JSON list, else the text."""
+    """Parse a word of a command line: a number, a bool, None (``null``, ``None``), a JSON list, else the text."""
     if value == "None":  # what Python prints for it
         return None
     if value.startswith("[") and value.endswith("]") and len(value) <= TEXT_LENGTH:
@@ -243,7 +243,7 @@ def _json(value: object, name: str, depth: int = 0) -> str:
 
 
 def check_line(value: object, name: str) -> str:
-    """A tag as a Python program gives it: text, or a number or bool that is written as text."""
+    """Check a tag of a Python program: text; a number or bool becomes text."""
     value = to_plain_value(value)
     if value is None:
         raise InvalidInput(f"tag '{name}' has no value", "leave it out")
@@ -253,7 +253,7 @@ def check_line(value: object, name: str) -> str:
 
 
 def check_text(value: object, name: str) -> str:
-    """An annotation as a Python program gives it: text."""
+    """Check an annotation of a Python program."""
     value = to_plain_value(value)
     if not isinstance(value, str):
         raise InvalidInput(f"annotation '{name}' is a {type(value).__name__}", "give text")
@@ -261,7 +261,7 @@ def check_text(value: object, name: str) -> str:
 
 
 def checked(values: Mapping[str, object] | None, check: Callable[[object, str], _T]) -> dict[str, _T]:
-    """A mapping with each key and each value checked by ``check(value, name)``."""
+    """Check each key of a mapping, and each value by ``check(value, name)``."""
     values = values or {}
     if len(values) > ENTRIES:
         raise InvalidInput(f"{len(values):,} values at once", f"{ENTRIES:,} is the most")
@@ -270,9 +270,10 @@ def checked(values: Mapping[str, object] | None, check: Callable[[object, str], 
 
 
 def flatten(tree: Mapping[str, object], prefix: str = "", depth: int = 0) -> dict[str, object]:
-    """A nested mapping with dotted names: ``{'train': {'lr': 0.1}}`` becomes ``{'train.lr': 0.1}``.
+    """Flatten a nested mapping: ``{'train': {'lr': 0.1}}`` becomes ``{'train.lr': 0.1}``.
 
-    An empty mapping has no names. Raises :class:`InvalidInput` for two values of the same name.
+    Raises:
+        InvalidInput: Two values get the same name.
     """
     if depth > DEPTH:
         raise InvalidInput(f"'{prefix[:40]}…' is nested deeper than {DEPTH} levels")
@@ -287,8 +288,9 @@ def flatten(tree: Mapping[str, object], prefix: str = "", depth: int = 0) -> dic
 
 
 def canonical(value: object) -> bytes:
-    """A value of a document in the one spelling that is hashed and signed: ``jq -caS`` writes the same.
+    """Encode a value for hashing and signing: JSON in ASCII, keys sorted, without spaces, as ``jq -caS`` writes it.
 
-    JSON in ASCII, keys sorted, no space between tokens. Raises TypeError or ValueError for what JSON can't hold.
+    Raises:
+        TypeError, ValueError: JSON has no such value.
     """
     return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

@@ -1,17 +1,15 @@
-"""File stamps: how the index knows, without opening a file, whether a model changed since it was read.
+"""File stamps: whether a model or a version changed since it was read, without opening a file.
 
-The identity of a file is its inode, size, mtime and ctime (in nanoseconds). No program can set the ctime, so a file
-that was restored with its old time and size still has another identity. A stamp is one or more identities as bytes.
+The identity of a file is its inode, size, mtime and ctime (in nanoseconds). No program can set the ctime, so a file that
+was restored with its old time and size still has another identity. A stamp is one or more identities as bytes.
 
 The stamp of a model has six: of its folder, ``history.jsonl``, ``stages.yaml``, ``model.yaml``, ``versions/`` and
-``annotations/``. Every commit changes at least one of them: a version appears in ``versions/``, a claim in the model's
-folder, and each is followed by a line in ``history.jsonl``. The other files are never written in place by the registry:
-replacing one changes the folder that it is in. The versions have stamps of their own, which are compared when the stamp of
+``annotations/``. Every commit changes at least one of them. The other files are never written in place by the registry:
+replacing one changes the folder that it is in. Versions have stamps of their own, which are compared when the stamp of
 their model differs, or when one version is asked for.
 
-A second change within the tick of the file system's clock in which we looked leaves mtime and ctime as they were (git
-calls such a file racy). So the stamp of what changed less than two seconds before we looked is not kept, and it is read
-again the next time. ``history.jsonl`` only grows, so for changes made by the registry its size would tell in any case.
+A file that changes again within one tick of the file system's clock keeps its mtime and ctime (git calls such a file
+racy). So the stamp of a file that changed less than two seconds before is not kept, and the file is read again next time.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def run(
     try:
         done = subprocesses.run_git(
             words, folder=folder, variables=repository.variables, more=more, seconds=left, data=data, most=most,
-            heard=heard, grace=_GRACE,
+            on_output=heard, grace=_GRACE,
         )  # fmt: skip
     except FileNotFoundError:
         raise GitUnavailable("git is not installed") from None

@@ -30,7 +30,7 @@ def family(lab: Lab) -> Registry:
 
 
 def flat(listed: tuple[LineageNode, ...]) -> list[Any]:
-    return [(each.ref, each.note, flat(each.kin)) if each.note or each.kin else each.ref for each in listed]
+    return [(each.ref, each.note, flat(each.relatives)) if each.note or each.relatives else each.ref for each in listed]
 
 
 def test_a_family(family: Registry) -> None:

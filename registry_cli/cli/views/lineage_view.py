@@ -84,7 +84,7 @@ def _walk(of: str, listed: Iterable[LineageNode]) -> Iterator[tuple[str, Lineage
     """Each node below a version with the reference of what it is listed at, depth first."""
     for each in listed:
         yield of, each
-        yield from _walk(each.ref, each.kin)
+        yield from _walk(each.ref, each.relatives)
 
 
 def iter_rows(family: LineageGraph) -> Iterator[tuple[str, str, str, str]]:
@@ -147,7 +147,7 @@ def _branches(kind: str, listed: Iterable[LineageNode], *, full: bool) -> list[_
         words = each.note if each.note else _format_pointers(each.version)
         head = f"{kind:<11}  {each.ref}" if kind else each.ref
         below = _fact_branches(each.version) if full and each.version and not each.note else []
-        found.append((f"{head}  {words}".rstrip(), [*below, *_branches(kind, each.kin, full=full)]))
+        found.append((f"{head}  {words}".rstrip(), [*below, *_branches(kind, each.relatives, full=full)]))
     return found
 
 

@@ -1,9 +1,9 @@
 """Reading and writing YAML: one loader and one dumper for the whole project.
 
-Loading keeps to YAML 1.2's core types (``no`` and ``on`` are texts, ``1e-5`` a float, dates and ``0123`` texts),
-refuses tags, anchors, aliases, merge keys, duplicate keys, NUL and lone surrogates, and is bounded in size and
-depth. Dumping quotes whatever a YAML 1.1 or 1.2 reader would take for something else than text, so that every
-document loads equal to what was dumped. What is in the plain form (see ``plain``) needs no YAML library for either.
+Loading follows the core schema of YAML 1.2 (``no`` and ``on`` are texts, ``1e-5`` a float, dates and ``0123`` texts) and
+rejects tags, anchors, aliases, merge keys, duplicate keys, NUL and lone surrogates, and what is too large or too deep.
+Dumping quotes every text that a YAML 1.1 or 1.2 reader would take for another type, so that each document loads equal to
+what was dumped. Most documents need no YAML library for either: see ``fast_loader``.
 """
 
 from __future__ import annotations
@@ -22,9 +22,16 @@ INPUT_LIMIT = 1 << 20
 
 
 def loads(data: bytes, name: str, *, limit: int = DOCUMENT_LIMIT, scalar: Callable[[str], Any] | None = None) -> Any:
-    """The value of one YAML document. ``name`` is what error messages call it.
+    """Load one YAML document.
 
-    ``scalar`` reads plain words, if it is given: for documents whose numbers must not be rounded. Raises :class:`InvalidInput` with the line for whatever is not allowed or not YAML.
+    Args:
+        data: The document.
+        name: What error messages call it.
+        limit: The most bytes.
+        scalar: Parses plain words, for documents whose numbers must not be rounded.
+
+    Raises:
+        InvalidInput: It is not YAML, or has something that is not allowed; with the line.
     """
     if len(data) > limit:
         raise InvalidInput(f"{name} has {len(data):,} bytes", f"{limit:,} is the most")
@@ -37,7 +44,7 @@ def loads(data: bytes, name: str, *, limit: int = DOCUMENT_LIMIT, scalar: Callab
 
 
 def lines(data: bytes) -> dict[tuple[str, ...], int]:
-    """The line in which each key, and each entry of a list, stands, of a document that :func:`loads` has read."""
+    """The line number of each key and each list item of a valid document."""
     from . import loader
 
     return loader.lines(data)
@@ -54,7 +61,7 @@ def loads_mapping(
 
 
 def dumps(document: Mapping[str, Any]) -> bytes:
-    """``document`` as YAML, in the order given; short flat mappings inside it stand on one line."""
+    """Dump ``document`` in its order; short flat mappings in it stand on one line."""
     data = fast_loader.dumps(document)
     if data is None:
         from . import dumper

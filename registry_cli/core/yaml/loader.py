@@ -1,4 +1,4 @@
-"""The YAML loader, on libyaml's C parser when PyYAML has it. Reached through ``documents``, which says what it keeps to."""
+"""The YAML loader behind ``documents``, on libyaml's C parser when PyYAML has it."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def loads(data: bytes, name: str, scalar: Callable[[str], Any] | None = None) ->
 
 
 def lines(data: bytes) -> dict[tuple[str, ...], int]:
-    """The line in which each key, and each entry of a list, stands, of a document that :func:`loads` has read."""
+    """See :func:`registry_cli.core.yaml.documents.lines`."""
     found: dict[tuple[str, ...], int] = {}
 
     def walk(node: Any, path: tuple[str, ...]) -> None:

@@ -1,7 +1,7 @@
-"""Changing single keys of a YAML text that people wrote: their comments, their order and their spelling stay.
+"""Changes of single keys in a YAML text that people edit, which keep its comments, order and spelling.
 
-Only lines of the keys that change are touched. Whether the text then says just what was wanted, a second reading proves;
-where it does not (anchors, flow style, tabs, whatever people thought of), nothing is changed.
+Only lines of the changed keys are replaced. The result is loaded again; if it differs from what was wanted (because of
+anchors, flow style, tabs or the like), nothing is changed.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ import yaml
 from ...errors import InvalidInput
 from . import documents
 
-#: What takes a key away.
-_GONE = None
-
 
 class _Entry(NamedTuple):
     """A key of a mapping: its first line, the line behind its last, its column, and what it holds."""
@@ -28,9 +25,10 @@ class _Entry(NamedTuple):
 
 
 def changed(text: str, wanted: Mapping[str, Any], name: str) -> str:
-    """``text`` with each key of ``wanted`` saying what it says there; None takes it away, a mapping is changed key by key.
+    """Set the keys of ``wanted`` in ``text``; None removes a key, and a mapping is changed key by key.
 
-    Raises :class:`InvalidInput` when the text can't be changed without touching more than that.
+    Raises:
+        InvalidInput: The text can't be changed without changing more than that.
     """
     before = documents.loads_mapping(text.encode(), name)
     after = _merge_documents(before, wanted)
@@ -42,7 +40,7 @@ def changed(text: str, wanted: Mapping[str, Any], name: str) -> str:
         if isinstance(value, Mapping) and isinstance(old, dict) and after.get(key):
             lines = _inside(lines, key, {each: value[each] for each in value if old.get(each) != value[each]}, after)
         elif old != after.get(key) or (key in before) != (key in after):
-            lines = _put(lines, (key,), after.get(key, _GONE), gone=key not in after)
+            lines = _put(lines, (key,), after.get(key), gone=key not in after)
     found = "".join(lines)
     if _read(found, name) != after or list(_read(found, name) or ()) != _order(before, after):
         raise InvalidInput(
@@ -52,7 +50,6 @@ def changed(text: str, wanted: Mapping[str, Any], name: str) -> str:
 
 
 def _merge_documents(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What the document is to say."""
     after = dict(before)
     for key, value in wanted.items():
         after[key] = _merged(before.get(key), value) if isinstance(value, Mapping) else value
@@ -78,7 +75,7 @@ def _read(text: str, name: str) -> dict[str, Any] | None:
 
 
 def _inside(lines: list[str], key: str, changes: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Change entries of the mapping under ``key``; one in braces is written anew as a whole."""
+    """Change entries of the mapping under ``key``; one in braces is replaced as a whole."""
     entry = _entries(lines, ()).get(key)
     if entry is None or not isinstance(entry.value, yaml.MappingNode) or entry.value.flow_style:
         return _put(lines, (key,), after[key])
@@ -88,7 +85,7 @@ def _inside(lines: list[str], key: str, changes: Mapping[str, Any], after: Mappi
 
 
 def _put(lines: list[str], path: tuple[str, ...], value: Any, *, gone: bool = False) -> list[str]:
-    """Write one key anew, in its place or behind the others of its mapping; or take its lines away."""
+    """Replace one key, append it to its mapping, or remove its lines."""
     around = _entries(lines, path[:-1])
     entry = around.get(path[-1])
     if gone:
@@ -111,7 +108,7 @@ def _remark(line: str, value: yaml.Node) -> str:
 
 
 def _entries(lines: list[str], path: tuple[str, ...]) -> dict[str, _Entry]:
-    """The keys of the mapping at ``path``, each with its lines; comments behind the last of them are nobody's."""
+    """The keys of the mapping at ``path``, each with its lines; comments behind the last key belong to none."""
     node: Any = yaml.compose("".join(lines), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     end = len(lines)
     for key in path:
