@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.lazy_dataclass import dataclass
+from ...core.quantities import format_milliseconds
 from ...core.redaction import redact_url
 from ...errors import InvalidInput
 from ...lineage import git
