@@ -1,8 +1,7 @@
-"""Data classes whose methods are compiled when they are first needed.
+"""Data classes without generated code.
 
 ``dataclasses.dataclass`` compiles six functions for each class at import (about 0.5 ms), and imports ``inspect``. A command
-imports a hundred such classes and instantiates few of them. Here ``__init__`` is compiled only for classes with many
-instances, and all classes share the other methods.
+imports a hundred such classes and instantiates few of them. Here all classes share the same functions.
 
 The decorator has the parameters of the standard one that this project uses. Type checkers see the standard one.
 ``dataclasses.fields``, ``asdict`` and ``replace`` accept the instances.
@@ -24,8 +23,6 @@ else:
             return "MISSING"
 
     _MISSING = _Missing()
-    #: So many instances of a class are made before its ``__init__`` is compiled, which takes as long as about fifty of them.
-    _INTERPRETED = 20
 
     class field:
         """The default of a field, or the function that makes it."""
@@ -62,7 +59,7 @@ else:
                     setattr(cls, name, each.default)
         cls.__lazy_fields__ = fields
         cls.__match_args__ = tuple(fields)
-        cls.__init__ = _first_init(cls)
+        cls.__init__ = _make_init(cls, [each for each in fields.values() if each.init])
         cls.__dataclass_fields__ = _StandardFields()
         cls.__signature__ = _Signature()
         for name, method, is_wanted in (("__repr__", _repr, repr), ("__eq__", _eq, eq)):
@@ -79,68 +76,32 @@ else:
         values = {name: getattr(instance, name) for name, each in instance.__lazy_fields__.items() if each.init}
         return type(instance)(**{**values, **changes})
 
-    def _first_init(cls: Any) -> Any:
-        left = _INTERPRETED
+    def _make_init(cls: Any, fields: list[field]) -> Any:
+        names = tuple(each.name for each in fields)
+        defaults = {each.name: each.default for each in fields}
+        factories = [(each.name, each.default_factory) for each in fields if each.default_factory is not _MISSING]
+        count, has_post_init = len(fields), hasattr(cls, "__post_init__")
+        required = sum(each.default is _MISSING and each.default_factory is _MISSING for each in fields)
 
         def __init__(self: Any, /, *args: Any, **kwargs: Any) -> None:
-            nonlocal left
-            left -= 1
-            values = _bind(cls, args, kwargs) if left >= 0 else None
-            if values is None:
-                _compile_init(cls)(self, *args, **kwargs)
-                return
-            for name, value in values.items():
-                object.__setattr__(self, name, value)
-            if hasattr(cls, "__post_init__"):
+            values = self.__dict__
+            if len(args) == count and not kwargs:  # the index makes very many of a few classes in this way
+                values.update(zip(names, args, strict=True))
+            else:
+                values.update(defaults)
+                values.update(zip(names, args, strict=False))
+                values.update(kwargs)
+                for name, factory in factories:
+                    if values[name] is _MISSING:
+                        values[name] = factory()
+                is_given_twice = args and not kwargs.keys().isdisjoint(names[: len(args)])
+                is_missing = any(values[name] is _MISSING for name in names[len(args) : required])
+                if len(args) > count or len(values) > count or is_given_twice or is_missing:
+                    _standard(cls)(*args, **kwargs)  # which raises the TypeError
+            if has_post_init:
                 self.__post_init__()
 
         return __init__
-
-    def _bind(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
-        """The value of each field; None for wrong arguments, which a compiled ``__init__`` explains."""
-        fields = [each for each in cls.__lazy_fields__.values() if each.init]
-        given = {each.name: value for each, value in zip(fields, args, strict=False)}
-        if len(args) > len(fields) or not given.keys().isdisjoint(kwargs):
-            return None
-        given.update(kwargs)
-        values = {}
-        for each in fields:
-            value = given.pop(each.name, each.default)
-            if value is _MISSING and each.default_factory is not _MISSING:
-                value = each.default_factory()
-            if value is _MISSING:
-                return None
-            values[each.name] = value
-        return None if given else values
-
-    def _compile_init(cls: Any) -> Any:
-        """Compile ``__init__`` of a class, and set it."""
-        fields, frozen = list(cls.__lazy_fields__.values()), cls.__setattr__ is not object.__setattr__
-        scope: dict[str, Any] = {"_MISSING": _MISSING}
-        parameters, lines = [], [" _values = self.__dict__"] if frozen else []
-        for each in fields:
-            value = each.name
-            if not each.init:
-                continue  # its default is the attribute of the class
-            if each.default is not _MISSING:
-                scope[f"_default_{each.name}"] = each.default
-                parameters.append(f"{each.name}=_default_{each.name}")
-            elif each.default_factory is not _MISSING:
-                scope[f"_factory_{each.name}"] = each.default_factory
-                parameters.append(f"{each.name}=_MISSING")
-                value = f"_factory_{each.name}() if {each.name} is _MISSING else {each.name}"
-            else:
-                parameters.append(each.name)
-            lines.append(f" _values[{each.name!r}] = {value}" if frozen else f" self.{each.name} = {value}")
-        if hasattr(cls, "__post_init__"):
-            lines.append(" self.__post_init__()")
-        exec("def __init__(self, " + ", ".join(parameters) + "):\n" + "\n".join(lines or [" pass"]), scope)  # noqa: S102
-        init = scope["__init__"]
-        init.__qualname__ = f"{cls.__qualname__}.__init__"
-        init.__annotations__ = {**{each.name: each.type for each in fields}, "return": None}
-        init.__module__ = cls.__module__
-        cls.__init__ = init
-        return init
 
     def _values(instance: Any) -> tuple[Any, ...]:
         return tuple([getattr(instance, each.name) for each in instance.__lazy_fields__.values() if each.compare])
@@ -163,18 +124,22 @@ else:
 
         return refuse
 
+    def _standard(cls: Any) -> Any:
+        """The standard data class with the same fields."""
+        import dataclasses
+
+        listed = []
+        for each in cls.__lazy_fields__.values():
+            names = ("default", "default_factory", "repr", "compare", "init")
+            given = {name: value for name in names if (value := getattr(each, name)) is not _MISSING}
+            listed.append((each.name, each.type, dataclasses.field(**given)))
+        return dataclasses.make_dataclass(cls.__name__, listed)
+
     class _StandardFields:
         """What ``dataclasses.fields`` looks for, made when it is asked for."""
 
         def __get__(self, _: Any, cls: Any) -> Any:
-            import dataclasses
-
-            listed = []
-            for each in cls.__lazy_fields__.values():
-                names = ("default", "default_factory", "repr", "compare", "init")
-                given = {name: value for name in names if (value := getattr(each, name)) is not _MISSING}
-                listed.append((each.name, each.type, dataclasses.field(kw_only=True, **given)))
-            return dataclasses.make_dataclass(cls.__name__, listed).__dataclass_fields__  # type: ignore[attr-defined]
+            return _standard(cls).__dataclass_fields__
 
     class _Signature:
         """What ``inspect.signature`` looks for."""
@@ -182,6 +147,4 @@ else:
         def __get__(self, _: Any, cls: Any) -> Any:
             import inspect
 
-            owner = next(each for each in cls.__mro__ if "__lazy_fields__" in each.__dict__)
-            signature = inspect.signature(_compile_init(owner))
-            return signature.replace(parameters=list(signature.parameters.values())[1:])
+            return inspect.signature(_standard(cls))

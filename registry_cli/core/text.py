@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
-    import re
     from typing import Any, AnyStr
 
 _MESSAGE = 60
@@ -38,8 +39,6 @@ else:
             self._source = pattern, flags
 
         def __getattr__(self, name: str) -> Any:
-            import re
-
             found = getattr(re.compile(*self._source), name)  # re keeps what it compiled: its methods share one pattern
             setattr(self, name, found)
             return found

@@ -129,14 +129,14 @@ def growth(bench: Bench) -> Iterator[Row]:
         registry.promote(f"{model}@10", "production")
     multiply(root, "old", high)
     old, young = in_turn(bench.rounds(80), lambda: once("old"), lambda: once("young"))
-    yield Row("growth", f"register at version {high:,}", old, "at version 10", young, 1.2, "library, 10 kB")
+    yield Row("growth", f"register at version {high:,}", old, "at version 10", young, 1.1, "library, 10 kB")
 
     def command(model: str) -> Sample:
         file.write_bytes(os.urandom(10_000))
         return run(bench.registry("growth", "register", model, str(file), "-p", "depth=6", "-m", "auc=0.9"))
 
     old, young = in_turn(bench.rounds(20), lambda: command("old"), lambda: command("young"))
-    yield Row("growth", f"register at version {high:,}, the command", old, "at version 10", young, 1.2)
+    yield Row("growth", f"register at version {high:,}, the command", old, "at version 10", young, 1.1)
 
     def path(model: str) -> Sample:
         return run(bench.registry("growth", "path", f"{model}@latest"))

@@ -102,7 +102,7 @@ def registry_command() -> list[str]:
 
 
 def run(arguments: Sequence[str | Path], extra: Mapping[str, str] | None = None) -> Sample:
-    """Run a command to its end; RuntimeError with what it said if it fails."""
+    """Run a command to its end; RuntimeError with its error output if it fails."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("REGISTRY", "_REGISTRY", "PYTHON"))
     }
@@ -112,12 +112,12 @@ def run(arguments: Sequence[str | Path], extra: Mapping[str, str] | None = None)
     ) as process:  # fmt: skip
         started = time.perf_counter()  # Popen returns when the command runs: what comes before is not its doing
         assert process.stderr is not None
-        said = process.stderr.read()
+        errors = process.stderr.read()
         _, status, used = os.wait4(process.pid, 0)
         ended = time.perf_counter()
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{' '.join(map(str, arguments))}: exit {process.returncode}: {said.decode()}")
+        raise RuntimeError(f"{' '.join(map(str, arguments))}: exit {process.returncode}: {errors.decode()}")
     return Sample(ended - started, used.ru_utime + used.ru_stime)
 
 
