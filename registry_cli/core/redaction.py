@@ -1,7 +1,6 @@
-"""Remove secrets from everything that is recorded: command lines, addresses, settings, patches, and what other tools say.
+"""Redaction of secrets in everything that is recorded: command lines, addresses, settings, output of other tools.
 
-There is one redactor for every way in. What is not certain is cut: what is cut too much makes a command a little less
-exact; what is cut too little is in every backup of the registry.
+When in doubt, a text is redacted: too much makes a command less exact, too little stays in every backup of the registry.
 """
 
 from __future__ import annotations
@@ -16,29 +15,19 @@ from .secret_names import is_certain_name, is_secret_name, is_strong_name
 from .secret_options import redact_arguments, redact_programs
 from .secret_values import (
     NOT_SECRET,
-    REDACTED,
     VALUE,
     is_certain,
     is_not_secret,
     is_not_word,
     is_random,
+    iter_assignments,
     redact_assignments,
     redact_random,
     redact_structures,
     redact_tokens,
 )
+from .secret_values import REDACTED as REDACTED  # noqa: PLC0414
 from .text import lazy_pattern
-
-__all__ = [
-    "REDACTED",
-    "redact_command",
-    "redact_given",
-    "redact_kinds",
-    "redact_packages",
-    "redact_text",
-    "redact_url",
-    "redact_value",
-]
 
 _T = TypeVar("_T")
 #: Characters of all texts of a version; more than a document can have.
@@ -49,9 +38,9 @@ _FOLLOWED = lazy_pattern(
     re.DOTALL,
 )
 #: A pair of texts in a program or a list: ``setenv("API_KEY", "x")``.
-PAIR = lazy_pattern(r"""(?<!\w)((['"])([\w.-]{1,128})\2[ \t]{0,9},\s{0,80})(['"])((?:(?!\4)[^\\\n]|\\.){1,4096})\4""")
+_PAIR = lazy_pattern(r"""(?<!\w)((['"])([\w.-]{1,128})\2[ \t]{0,9},\s{0,80})(['"])((?:(?!\4)[^\\\n]|\\.){1,4096})\4""")
 #: ``smtp.login(user, "x")``
-LOGIN_CALL = lazy_pattern(r"""(\.login\(\s{0,80}(?:'[^'\n]{0,200}'|"[^"\n]{0,200}"|[\w.]{1,100})\s{0,9},\s{0,80})('[^'\n]{1,4096}'|"[^"\n]{1,4096}")""")  # fmt: skip
+_LOGIN_CALL = lazy_pattern(r"""(\.login\(\s{0,80}(?:'[^'\n]{0,200}'|"[^"\n]{0,200}"|[\w.]{1,100})\s{0,9},\s{0,80})('[^'\n]{1,4096}'|"[^"\n]{1,4096}")""")  # fmt: skip
 #: In prose and SQL: ``IDENTIFIED BY 'x'``, ``the password is x1``.
 _PROSE = lazy_pattern(
     r"""(?<![\w-])((?:password|passwd|passphrase|pwd|secret|token|identified[ \t]{1,9}by|api[ _-]?key)(?:[ \t]{1,9}(?:is|was|to))?[ \t]{1,9}(?:(?:->|\|)[ \t]{1,9})?)"""
@@ -63,7 +52,7 @@ _SET_WORD = lazy_pattern(r"[ \t]{1,40}([^\s'\"]{1,128})")
 _SET_VALUE = lazy_pattern(rf"([ \t]{{1,40}}(?:to[ \t]{{1,40}})?)({VALUE})", re.DOTALL)
 _SET_WORDS = 5
 _NETRC = lazy_pattern(rf"\b(login\s{{1,20}}\S{{1,200}}\s{{1,20}}password\s{{1,20}})({VALUE})")
-BEARER = lazy_pattern(r"\b(bearer)(\s+)[^\s'\"\\,;]{6,}", re.IGNORECASE)
+_BEARER = lazy_pattern(r"\b(bearer)(\s+)[^\s'\"\\,;]{6,}", re.IGNORECASE)
 _BASIC = lazy_pattern(r"\b(basic|apikey|negotiate|digest)(\s+)([A-Za-z0-9+/_=-]{8,})", re.IGNORECASE)
 _ADDRESS = lazy_pattern(r"\b([A-Za-z][A-Za-z0-9+.-]{0,30}://)([^\s'\"<>|\\]+)")
 _LOGIN = lazy_pattern(
@@ -106,7 +95,7 @@ def redact_url(text: str) -> str:
 
 def redact_text(text: str) -> str:
     """Return any text without the secrets in it: a command that a person typed, settings, a message, an error."""
-    return "".join(redact_places(part, colons=True) for part in split_text(redact_url(text)))
+    return "".join(_redact_places(part, colons=True) for part in _split_text(redact_url(text)))
 
 
 def redact_packages(text: str) -> str:
@@ -164,10 +153,10 @@ def redact_value(value: Any, name: str = "", depth: int = 0) -> Any:
 
 
 def redact_given(values: Mapping[str, _T]) -> dict[str, _T]:
-    """Return params, tags, annotations or texts that a person gave by name, without the secrets in them.
+    """As :func:`redact_value`, for params, tags, annotations or texts that a person gave by name.
 
-    As :func:`redact_value`, except that plain words and small numbers stay behind names that end with ``key``, ``token`` and
-    the like, which are columns or symbols more often than secrets: ``key=user_id``, ``customer_key=3``.
+    Plain words and small numbers stay behind names that end with ``key``, ``token`` and the like, which are columns or
+    symbols more often than secrets: ``key=user_id``, ``customer_key=3``.
     """
     found: dict[str, Any] = {}
     for name, value in values.items():
@@ -181,7 +170,7 @@ def redact_given(values: Mapping[str, _T]) -> dict[str, _T]:
 
 
 def redact_kinds(kinds: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
-    """Replace secrets in what a person says of a version.
+    """Redact the values that a person gave for a version.
 
     Args:
         kinds: values by name, by kind (``params``, ``tags`` ...); those of the kind ``""`` are known by their name alone.
@@ -221,8 +210,8 @@ def _redact_list(items: Sequence[Any], name: str, depth: int) -> Any:
     return [redact_value(item, name, depth + 1) for item in items]
 
 
-def split_text(text: str) -> list[str]:
-    """A long text in pieces that end with a line, each short enough to be looked at."""
+def _split_text(text: str) -> list[str]:
+    """Split a long text at line ends into pieces of limited length."""
     found, start = [], 0
     while len(text) - start > _TOGETHER:
         end = text.rfind("\n", start, start + _TOGETHER) + 1
@@ -231,11 +220,11 @@ def split_text(text: str) -> list[str]:
     return [*found, text[start:]]
 
 
-def redact_places(text: str, *, colons: bool) -> str:
-    """Cut what is a secret by its place: behind a name, an option, a login.
+def _redact_places(text: str, *, colons: bool) -> str:
+    """Redact what is a secret by its place: behind a name, an option, a login.
 
-    A pattern is only tried on a text with the characters that it needs: most texts are a word, and to compile all the
-    patterns takes longer than all else that ``tag`` does.
+    A pattern is only tried on a text with the characters that it needs: most texts are one word, and to compile all
+    patterns takes longer than the rest of ``tag``.
     """
     has_space = any(map(str.isspace, text))
     if has_space:
@@ -248,8 +237,8 @@ def redact_places(text: str, *, colons: bool) -> str:
     if has_space:
         text = _redact_words(text)
     if "," in text:
-        text = LOGIN_CALL.sub(rf"\1{REDACTED}", text)
-        text = PAIR.sub(lambda found: f"{found[1]}{REDACTED}" if is_secret_pair(found) else found[0], text)
+        text = _LOGIN_CALL.sub(rf"\1{REDACTED}", text)
+        text = _PAIR.sub(lambda found: f"{found[1]}{REDACTED}" if _is_secret_pair(found) else found[0], text)
     if "=" in text:
         text = redact_assignments(text)
     if has_space or "," in text:
@@ -260,8 +249,8 @@ def redact_places(text: str, *, colons: bool) -> str:
 
 
 def _redact_words(text: str) -> str:
-    """Cut what stands behind a word and a space: ``Bearer x``, ``git config github.token x``."""
-    text = BEARER.sub(lambda found: f"{found[1]}{found[2]}{REDACTED}", text)
+    """Redact the value behind a word and a space: ``Bearer x``, ``git config github.token x``."""
+    text = _BEARER.sub(lambda found: f"{found[1]}{found[2]}{REDACTED}", text)
     text = _BASIC.sub(lambda found: f"{found[1]}{found[2]}{REDACTED}" if _is_basic(found[3]) else found[0], text)
     return _without_settings(text)
 
@@ -284,13 +273,13 @@ def _without_settings(text: str) -> str:
     return "".join(parts) + text[start:]
 
 
-def is_secret_pair(found: re.Match[str]) -> bool:
-    """Return whether a match of :data:`PAIR` is the name of a secret and its value."""
+def _is_secret_pair(found: re.Match[str]) -> bool:
+    """Return whether a match of :data:`_PAIR` is the name of a secret and its value."""
     return is_strong_name(found[3]) and not NOT_SECRET.match(found[5]) and is_not_word(found[5])
 
 
 def _without_login(scheme: str, rest: str) -> str:
-    """What stands behind ``://``. A password may hold a slash, though it should not: the last ``@`` that can count does."""
+    """The part behind ``://``. A password may have a slash, though it should not: then the last ``@`` counts."""
     host, slash, path = rest.partition("/")
     if "@" not in host and ":" in host and "@" in path and not host.rpartition(":")[2].isdigit():
         host, _, path = rest.rpartition("@")
@@ -333,3 +322,61 @@ def _cut(found: re.Match[str]) -> str:
     if not is_secret_name(found[1]) or found[3] == "//" or is_not_secret(found[1], found[3]):
         return found[0]
     return f"{found[1]}{found[2]}{REDACTED}"
+
+
+def contains_secret(data: bytes) -> bool:
+    """Return whether a patch has a secret. In program code a bare word is code; in all other files it is a value."""
+    text = data.decode("utf-8", "backslashreplace")
+    if redact_url(text) != text or _BEARER.search(text):
+        return True
+    section: list[str] = []
+    is_code = False
+    for line in text.splitlines():
+        if line.startswith("diff --git ") or (line.startswith("+++ ") and not section):
+            if _has_secret(section, is_code=is_code):
+                return True
+            section, is_code = [], line.rstrip('"').rpartition(".")[2] in _CODE
+        elif not line.startswith(("index ", "--- ", "+++ ", "@@ ", "old mode", "new mode", "similarity ", "rename ")):
+            section.append(line[1:] if line[:1] in ("+", "-", " ") else line)
+    return _has_secret(section, is_code=is_code)
+
+
+#: Endings of files in which a bare word is code, not a value.
+_CODE = frozenset((
+    "py", "pyi", "pyx", "js", "ts", "jsx", "tsx", "r", "R", "jl", "go", "rs", "java", "c", "cc", "cpp", "cu", "h",
+    "hpp", "scala", "rb", "kt", "swift", "lua", "m",
+))  # fmt: skip
+_LITERAL = lazy_pattern(r"""(?<!\\)(['"])((?:(?!\1)[^\\\n]|\\.){1,4096})\1""")
+
+
+def _has_secret(lines: list[str], *, is_code: bool) -> bool:
+    text = "\n".join(lines)
+    if not is_code:
+        return any(_redact_places(part, colons=True) != part for part in _split_text(text))
+    pairs = [(name[1], value[0]) for part in _split_text(text) for name, value in iter_assignments(part)]
+    pairs += [(found[1], found[3]) for found in _LITERAL_COLON.finditer(text) if is_secret_name(found[1])]
+    if _LOGIN_CALL.search(text):
+        return True
+    if any(_is_literal(name, value) for name, value in pairs) or any(map(_is_secret_pair, _PAIR.finditer(text))):
+        return True
+    return any(
+        _redact_places(found[2], colons=False) != found[2]
+        for found in _LITERAL.finditer(text)
+        if " " in found[2] or "=" in found[2]
+    )
+
+
+_LITERAL_COLON = lazy_pattern(
+    r"(?<![\w.-])([\w.-]{1,128})((?:\\{0,8}['\"])[ \t]{0,9}:\s{0,80})((?:\\{0,8})['\"][^\n]{1,4096})"
+)
+
+
+def _is_literal(name: str, value: str) -> bool:
+    """Whether the value in a program is a text that may be a secret."""
+    quoted = value.lstrip("\\rbuf")
+    if quoted[:1] not in ("'", '"') or NOT_SECRET.match(value):
+        return False
+    inner = quoted.strip("'\"\\,)]} ")
+    return bool(inner) and (
+        is_strong_name(name) or (len(inner) >= 8 and " " not in inner and any(map(str.isdigit, inner)))
+    )

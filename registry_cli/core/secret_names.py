@@ -1,4 +1,4 @@
-"""Which names announce a secret value: ``--api-key``, ``DB_PASSWORD``, ``authToken``, ``PGPASSWORD``; not ``pad_token``."""
+"""Names of secrets: ``--api-key``, ``DB_PASSWORD``, ``authToken``, ``PGPASSWORD``; not ``pad_token``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _FILES = frozenset(("file", "path", "dir", "folder", "stdin", "env", "prompt", "
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether a value with this name is not to be kept."""
+    """Return whether a value with this name is redacted."""
     if len(name) > 200:
         name = name[-200:]
     name = _DEFINES.sub("", name, count=1) if name.startswith("-") else name

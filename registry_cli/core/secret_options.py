@@ -1,4 +1,4 @@
-"""Options that take a password without saying so: ``mysql -pX``, ``curl -u user:X``, ``redis-cli -a X``."""
+"""Options whose names do not tell that they take a password: ``mysql -pX``, ``curl -u user:X``, ``redis-cli -a X``."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ _OTHER_P = frozenset((
 _WRAPPERS = frozenset(
     ["sudo", "env", "exec", "time", "nohup", "xargs", "nice", "command", "then", "do", "else", "if", "while"]
 )
-_HONEST = lazy_pattern(r"['\"]?(?:[-+]?\d{1,5}(?:[.:]\d{1,6}){0,3}|[\w.-]+=.*|(?:\.{0,2}|~)/.*|\.|\*\*\*|\$\{?[A-Z_][A-Z0-9_]*\}?)['\"]?\Z", re.DOTALL)  # fmt: skip
+_HARMLESS = lazy_pattern(r"['\"]?(?:[-+]?\d{1,5}(?:[.:]\d{1,6}){0,3}|[\w.-]+=.*|(?:\.{0,2}|~)/.*|\.|\*\*\*|\$\{?[A-Z_][A-Z0-9_]*\}?)['\"]?\Z", re.DOTALL)  # fmt: skip
 _USER = lazy_pattern(r"['\"]?[^\s:/'\"=]{1,128}:(?!\d{1,6}['\"]?\Z)(?![/\\])[^\s/]{1,256}\Z")
 _NUMERIC = lazy_pattern(r"['\"]?\d+:\d+['\"]?\Z")
 _STDIN = lazy_pattern(
     r"--password-stdin|--with-token|--token-stdin|\bsudo\s+(?:-\w+\s+)*-S|\bchpasswd\b|\|\s*(?:sudo\s+)?passwd\b|\bkinit\b|\bread\s+-\w*s"
 )
 #: What a text must hold for a program in it to be looked for.
-_WORTH = lazy_pattern(r"(?:^|\s)['\"]?-|<<<|sqlplus|htpasswd|chpasswd|passwd|login|authtoken|unseal|alias|config|add_user|password|token|auth|signin")  # fmt: skip
+_PROGRAM_HINTS = lazy_pattern(r"(?:^|\s)['\"]?-|<<<|sqlplus|htpasswd|chpasswd|passwd|login|authtoken|unseal|alias|config|add_user|password|token|auth|signin")  # fmt: skip
 _WORD = lazy_pattern(r"""(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;&|()`])+|[;&|()`\n]""", re.DOTALL)
 _LOGIN_WORDS = frozenset(("login", "add-authtoken", "authtoken", "auth", "signin"))
 #: Options of a login that take no value.
@@ -75,7 +75,7 @@ _ASSIGNMENT = lazy_pattern(r"[A-Za-z_]\w*=")
 
 
 def redact_arguments(words: Sequence[str]) -> list[str | None]:
-    """Return for each word of one command what to write in its place; None where this table says nothing of it."""
+    """Return for each word of a command its replacement, or None to keep it."""
     found: list[str | None] = [None] * len(words)
     start = _find_program(words)
     if start >= len(words):
@@ -99,7 +99,7 @@ def _redact_options(words: Sequence[str], at: int) -> list[str | None]:
     for index in range(at + 1, len(words)):
         bare = words[index].strip("'\"")
         if expects:
-            if not _is_option(words[index]) and (expects in options or not _is_honest(expects, bare, program)):
+            if not _is_option(words[index]) and (expects in options or not _is_harmless(expects, bare, program)):
                 found[index] = REDACTED
             expects = ""
         elif bare in options or bare in _USUAL:
@@ -127,7 +127,7 @@ def _redact_options(words: Sequence[str], at: int) -> list[str | None]:
 
 
 def _find_program(words: Sequence[str]) -> int:
-    """Where the program stands: behind assignments, ``sudo`` and the like; of ``python -m``, the module; -1 for none."""
+    """The index of the program, behind assignments, ``sudo`` and the like; of ``python -m`` the module; -1 for none."""
     if words and words[0][:1] == "-":
         return -1
     at = 0
@@ -144,7 +144,7 @@ def _without_attached(word: str, options: Sequence[str], program: str) -> str | 
     name, equals, _ = word.partition("=")
     if equals and (
         name in options
-        or (name in _USUAL and name[:2] == "--" and not _is_honest(name, word[len(name) + 1 :], program))
+        or (name in _USUAL and name[:2] == "--" and not _is_harmless(name, word[len(name) + 1 :], program))
     ):
         return f"{name}={REDACTED}"
     attached = next((each for each in options if program not in _NEVER_ATTACHED and _is_attached(word, each)), "")
@@ -153,7 +153,7 @@ def _without_attached(word: str, options: Sequence[str], program: str) -> str | 
 
 def redact_programs(text: str, depth: int = 0) -> str:
     """Return a text without passwords of the commands in it, also of those in quotes (``sh -c '…'``)."""
-    if not _WORTH.search(text):
+    if not _PROGRAM_HINTS.search(text):
         return text
     pieces: list[tuple[int, int, str]] = []
     command: list[re.Match[str]] = []
@@ -195,8 +195,8 @@ def _is_attached(word: str, option: str) -> bool:
     return len(option) == 2 and len(word) > 2 and word.startswith(option) and word[2] != "=" and word[:2] != "--"
 
 
-def _is_honest(option: str, value: str, program: str) -> bool:
-    """Whether what follows a short option of a program that this table does not know is certainly no password."""
+def _is_harmless(option: str, value: str, program: str) -> bool:
+    """Whether the value of a short option of an unknown program can't be a password."""
     if option == "-p":
-        return program in _OTHER_P or bool(_HONEST.match(value))
+        return program in _OTHER_P or bool(_HARMLESS.match(value))
     return not _USER.match(value) or bool(_NUMERIC.match(value))

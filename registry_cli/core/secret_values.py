@@ -1,4 +1,4 @@
-"""Values of secrets: how far a value reaches, whether it can be one, and the values behind ``name=``."""
+"""Values of secrets: where a value ends, whether it can be a secret, and redaction of values behind names."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def is_not_word(value: str) -> bool:
 
 
 def is_not_secret(name: str, value: str) -> bool:
-    """Whether what stands behind a secret name is none: nothing, a variable, a placeholder; a number or path of a key."""
+    """Whether the value of a secret name is no secret: empty, a variable, a placeholder, a number or path of a key."""
     if NOT_SECRET.match(value):
         return True
     return bool(not is_strong_name(name) and _NUMBER_OR_PATH.match(value) and not is_random(value, 16))
@@ -128,7 +128,7 @@ SHORTEST_TOKEN, SHORTEST_RANDOM = 11, 32
 
 
 def redact_tokens(text: str) -> str:
-    """Return ``text`` without private keys, and without tokens that are known by their looks."""
+    """Return ``text`` without private keys and tokens of known forms."""
     if len(text) < SHORTEST_TOKEN:
         return text
     if "PRIVATE KEY" in text:
@@ -246,7 +246,7 @@ def _without_blocks(text: str) -> str:
 
 
 def _without_colons(text: str) -> str:
-    """``name: value``. A bare value ends with its line, or with the quotes around all of it; a quoted one with its quotes."""
+    """``name: value``. A bare value ends with its line, or with the quotes around the pair; a quoted one with its quotes."""
     found, start = [], 0
     at = 0
     while match := _COLON.search(text, at):

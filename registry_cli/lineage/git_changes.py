@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core import patch_secrets, redaction
+from ..core import redaction
 from ..core.lazy_dataclass import dataclass, field
 from ..core.text import lazy_pattern
 from . import git, git_files
@@ -103,7 +103,7 @@ def _with_patch(repository: GitRepository, changes: Changes, document: dict[str,
     if not patch:  # only of a mode that is not looked at, or what was staged is taken back
         return GitState(document)
     document["patch"] = f"sha256:{hasher.hexdigest()}"
-    secret = keep_patch and not cut and patch_secrets.contains_secret(patch)
+    secret = keep_patch and not cut and redaction.contains_secret(patch)
     if cut or not keep_patch or secret:
         words = "the changes that are not committed hold a secret, and are not kept" if secret else ""
         return GitState({**document, "patch_kept": False}, warning=words)

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from registry_cli.core import patch_secrets, redaction
+from registry_cli.core import redaction
 
 ALNUM = string.ascii_letters + string.digits
 MIXED = st.text(ALNUM, min_size=36, max_size=44).filter(
@@ -146,7 +146,7 @@ PLAIN = st.text(ALNUM, min_size=9, max_size=24).filter(lambda text: not text.isd
 def check(text: str, secret: str) -> None:
     assert secret not in redaction.redact_text(text)
     assert secret not in json.dumps(redaction.redact_value({"run": {"command": text}, "list": [text]}))
-    assert patch_secrets.contains_secret(text.encode())
+    assert redaction.contains_secret(text.encode())
     assert secret not in redaction.redact_command(["sh", "-c", text])
     if not any(each in text for each in ("\n", "|", "<", "`")) and text[0] not in "{[m":
         assert secret not in redaction.redact_command(shlex.split(text))
@@ -266,7 +266,7 @@ HONEST_PATCH = """diff --git a/train.py b/train.py
 
 
 def test_a_patch_of_honest_code_is_kept() -> None:
-    assert not patch_secrets.contains_secret(HONEST_PATCH.encode())
+    assert not redaction.contains_secret(HONEST_PATCH.encode())
 
 
 @settings(max_examples=200, deadline=None)
@@ -274,7 +274,7 @@ def test_a_patch_of_honest_code_is_kept() -> None:
 def test_any_text_can_be_redacted_twice(text: str) -> None:
     once = redaction.redact_text(text)
     assert redaction.redact_text(once) == once
-    patch_secrets.contains_secret(text.encode("utf-8", "surrogatepass"))
+    redaction.contains_secret(text.encode("utf-8", "surrogatepass"))
 
 
 _PASSWORD = "s3cr" + "etpw9X"
