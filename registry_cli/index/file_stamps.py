@@ -78,10 +78,11 @@ def find_changed(folder: str, models: Iterable[tuple[str, bytes]]) -> Iterator[s
         paths = [f"{folder}/{name}{path}" for name, _ in batch for path in _MODEL_PATHS]
         try:
             found = struct.pack(f"<{4 * len(paths)}q", *chain.from_iterable(map(_IDENTITY, map(os.lstat, paths))))
+            if found == b"".join([stamp for _, stamp in batch]):
+                continue
         except (OSError, struct.error):  # a file may be missing, as it was before
-            found = UNKNOWN
-        if found != b"".join([stamp for _, stamp in batch]):
-            yield from (name for name, known in batch if known != model_stamp(f"{folder}/{name}"))
+            pass
+        yield from (name for name, known in batch if known != model_stamp(f"{folder}/{name}"))
 
 
 def revalidate(folder: str) -> None:

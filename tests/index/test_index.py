@@ -360,6 +360,13 @@ def test_an_unchanged_model_costs_six_system_calls(reg: Registry, monkeypatch: p
     assert len([path for path in paths if path.startswith("churn")]) == 6
 
 
+def test_a_missing_file_is_noticed_when_no_stamp_is_known(reg: Registry) -> None:
+    told(reg)
+    reg.context.index.query(lambda index: index.forget_stamps())
+    (_churn(reg) / "stages.yaml").unlink()
+    same(reg)
+
+
 @pytest.mark.parametrize("name", [".", "history.jsonl", "stages.yaml", "model.yaml", "versions", "annotations"])
 def test_each_of_the_six_identities_has_a_model_compared(name: str, reg: Registry) -> None:
     """Documents that differ from the index are read again as soon as anything about their model changes."""
