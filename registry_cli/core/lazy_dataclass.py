@@ -17,12 +17,7 @@ if TYPE_CHECKING:
     from dataclasses import dataclass, field, replace
     from typing import Any
 else:
-
-    class _Missing:
-        def __repr__(self) -> str:
-            return "MISSING"
-
-    _MISSING = _Missing()
+    _MISSING = object()
 
     class field:
         """The default of a field, or the function that makes it."""

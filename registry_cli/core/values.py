@@ -42,8 +42,8 @@ TEXT_LENGTH = 65_536
 ENTRIES = 20_000
 DEPTH = 32
 
-_CONTROL = lazy_pattern("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-#: What a text of many lines may not have: control characters but tabs and the ends of lines.
+_NOT_IN_LINE = lazy_pattern("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+#: Control characters other than tabs and line ends.
 _CONTROL_IN_LINES = lazy_pattern("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
 _UNWRITABLE = lazy_pattern("[\x00\ud800-\udfff]")
 
@@ -92,14 +92,14 @@ def key(text: str) -> str:
     """Check the name of a param, metric, tag or annotation: one line without ``=``, at most 250 characters."""
     if not text or text != text.strip() or "=" in text or len(text) > KEY_LENGTH:
         raise InvalidInput(f"'{text[:60]}' can't be a name", f"use 1 to {KEY_LENGTH} characters without '='")
-    if _CONTROL.search(text) or _UNWRITABLE.search(text):
+    if _NOT_IN_LINE.search(text):
         raise InvalidInput(f"'{text}' can't be a name", "it has a control character or is not valid UTF-8")
     return text
 
 
 def line(text: str, name: str) -> str:
     """Check one line of text: a tag or a reason."""
-    if _CONTROL.search(text) or _UNWRITABLE.search(text):
+    if _NOT_IN_LINE.search(text):
         raise InvalidInput(f"the text of '{name}' has a control character or is not valid UTF-8", "use one plain line")
     if len(text) > LINE_LENGTH:
         raise InvalidInput(f"the text of '{name}' has {len(text):,} characters", f"{LINE_LENGTH:,} is the most")

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.progress import Progress
-from ..core.records import ModelRecord, StageTable, VersionRecord
+from ..core.records import ModelRecord, VersionRecord
 from ..core.version_ranges import VersionRanges
 from ..errors import NotFound, RegistryError, explain
 from ..query.sql_schema import POINTED, list_facts, make_row
@@ -137,7 +137,7 @@ class IndexUpdater:
         return {number: _StoredVersion(key, (document, annotation)) for number, key, document, annotation in rows}
 
     def _apply(self, change: _Change) -> None:
-        """Read the versions that changed, and store them with all that the index keeps of their model."""
+        """Read the versions that changed, and store them and their model."""
         name, stamp = change.model.name, change.stamp
         for number in chain(change.removed, change.to_read):
             if number in change.stored:
@@ -200,7 +200,9 @@ class IndexUpdater:
 
     def _update_pointers(self, change: _Change) -> None:
         """Set stages, aliases and archive of the versions that were not read again."""
-        name, table, old = change.model.name, change.state.table, self._stored_pointers(change.model.name)
+        name, table = change.model.name, change.state.table
+        row = self._database.execute("SELECT pointers FROM models WHERE name = ?", (name,)).fetchone()
+        old: dict[str, Any] = json.loads(row[0]) if row else {"stages": {}, "aliases": {}, "archived": ""}
         text = "UPDATE versions SET archived = ? WHERE model = ? AND version BETWEEN ? AND ?"
         was = VersionRanges.parse(old["archived"])
         for archived, numbers in ((0, was - table.archived), (1, table.archived - was)):
@@ -211,11 +213,8 @@ class IndexUpdater:
             if number not in change.removed:
                 key = change.stored[number].key
                 self._delete_facts(key, [self._field(field) for field in POINTED])
-                self._facts += [(self._field(field), key, "t", name) for field, name in _pointers_of(table, number)]
-
-    def _stored_pointers(self, name: str) -> dict[str, Any]:
-        row = self._database.execute("SELECT pointers FROM models WHERE name = ?", (name,)).fetchone()
-        return json.loads(row[0]) if row else {"stages": {}, "aliases": {}, "archived": ""}
+                for field, names in zip(POINTED, (table.stages_of(number), table.aliases_of(number)), strict=True):
+                    self._facts += [(self._field(field), key, "t", each) for each in names]
 
     def _stored_glance(self, stored: _StoredVersion | None) -> list[Any] | None:
         """What a list shows of a version that was not read again: its number, creation time and first metrics."""
@@ -247,7 +246,7 @@ class IndexUpdater:
         self._database.execute("DELETE FROM models WHERE name = ?", (name,))
 
     def _add_unreadable(self, name: str, what: str, number: int | None, error: RegistryError | OSError) -> None:
-        """Keep the error of a document that can't be read. Its model is compared file by file each time."""
+        """Store the error of an unreadable document. Its model is compared file by file each time."""
         message, hint = (explain(error), "") if isinstance(error, OSError) else (error.message, error.hint)
         self._database.execute("INSERT INTO unreadable VALUES (?, ?, ?, ?, ?)", (name, what, number, message, hint))
 
@@ -271,13 +270,8 @@ def _first(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return dict(list(metrics.items())[:_METRICS_SHOWN])
 
 
-def _pointers_of(table: StageTable, number: int) -> Iterator[tuple[str, str]]:
-    for field, names in zip(POINTED, (table.stages_of(number), table.aliases_of(number)), strict=True):
-        yield from ((field, name) for name in names)
-
-
 def dumps_version(record: VersionRecord) -> str:
-    """A version as the index holds it: all but what the pointers of its model say."""
+    """A version as the index stores it: without what the pointers of its model determine."""
     return _encode(
         [
             record.number, record.created, record.author, record.digest, record.size, record.files, record.message,
