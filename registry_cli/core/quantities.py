@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 
 from ..errors import InvalidInput
 from .text import escape_for_message, lazy_pattern
-from .times import format_time
+from .times import format_time, to_utc
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: The longest duration, in days of 24 hours: 1,000 years.
@@ -136,11 +136,6 @@ def format_timestamp(text: object) -> str:
 def to_epoch(moment: datetime) -> float:
     """Convert a time to seconds since 1970 in UTC."""
     return (to_utc(moment) - EPOCH).total_seconds()
-
-
-def to_utc(moment: datetime) -> datetime:
-    """Convert a time to UTC; one without an offset is in UTC."""
-    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 
 
 def _microseconds(text: str) -> int | None:

@@ -13,10 +13,15 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def to_utc(moment: datetime) -> datetime:
+    """Convert a time to UTC; one without an offset is in UTC."""
+    from datetime import timezone
+
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+
+
 def format_time(moment: datetime) -> str:
     """Format a time as every document has it; one without an offset is in UTC."""
-    from .quantities import to_utc
-
     return to_utc(moment).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
