@@ -10,13 +10,11 @@ from datetime import datetime, timedelta, timezone
 
 from ..errors import InvalidInput
 from .text import escape_for_message, lazy_pattern
-from .times import format_time, to_utc
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: The longest duration, in days of 24 hours: 1,000 years.
 LONGEST = 365_000
 LARGEST = 2**63 - 1
-_LATEST = 253_402_300_799  # the last second of the year 9999
 
 _AMOUNT = lazy_pattern(r"([0-9]{1,30})(?:\.([0-9]{1,30}))?\s*([A-Za-z]*)\Z", re.ASCII)
 _SECOND = 1_000_000
@@ -118,24 +116,14 @@ def parse_timestamp(text: str) -> datetime | None:
     return None if start is None else EPOCH + timedelta(microseconds=start)
 
 
-def format_milliseconds(milliseconds: object) -> str:
-    """Format a time in milliseconds since 1970 as documents have it; empty for anything else."""
-    if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)):
-        return ""
-    if not 0 < milliseconds / 1000 <= _LATEST:
-        return ""
-    return format_time(datetime.fromtimestamp(milliseconds / 1000, timezone.utc))
-
-
-def format_timestamp(text: object) -> str:
-    """Format a time in ISO 8601 (without an offset: in UTC) as documents have it; empty for anything else."""
-    moment = parse_timestamp(text.strip()) if isinstance(text, str) else None
-    return format_milliseconds(moment.timestamp() * 1000) if moment else ""
-
-
 def to_epoch(moment: datetime) -> float:
     """Convert a time to seconds since 1970 in UTC."""
     return (to_utc(moment) - EPOCH).total_seconds()
+
+
+def to_utc(moment: datetime) -> datetime:
+    """Convert a time to UTC; one without an offset is in UTC."""
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 
 
 def _microseconds(text: str) -> int | None:

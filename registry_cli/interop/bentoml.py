@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core import values
-from ..core.quantities import format_timestamp
 from ..core.records import Artifact, ModelRecord, VersionRecord
+from ..core.times import format_timestamp
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError
 from . import exported_files, name_mapping
 from .cards.card_inputs import CardInput

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core.quantities import format_milliseconds
 from ..core.records import Artifact
+from ..core.times import format_milliseconds
 from ..core.yaml import documents
 from ..errors import InvalidInput, NotFound, RegistryError
 from ..store import manifest

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_cli.core import names, values
-from registry_cli.core.quantities import format_milliseconds, format_timestamp
+from registry_cli.core.times import format_milliseconds, format_timestamp
 from registry_cli.core.yaml import documents
 from registry_cli.interop import name_mapping
 from registry_cli.interop.imported_version import ImportedMetadata, to_plain_value

@@ -11,7 +11,7 @@ import pytest
 
 from registry_cli import Registry
 from registry_cli.core import values
-from registry_cli.core.quantities import format_milliseconds
+from registry_cli.core.times import format_milliseconds
 from tests.peers.conftest import DATA, Tools
 from tests.support import snapshot
 

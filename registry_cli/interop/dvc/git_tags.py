@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ...core.lazy_dataclass import dataclass
-from ...core.quantities import format_milliseconds
 from ...core.redaction import redact_url
+from ...core.times import format_milliseconds
 from ...errors import InvalidInput
 from ...lineage import git
 

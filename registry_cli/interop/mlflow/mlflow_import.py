@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from ...core.quantities import format_milliseconds, format_timestamp
 from ...core.redaction import redact_url
+from ...core.times import format_milliseconds, format_timestamp
 from ...errors import InvalidInput, NotFound
 from .. import name_mapping
 from ..imported_version import ImportedMetadata, ImportedVersion, clean_line, to_message, to_plain_value

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...core.lazy_dataclass import dataclass, field
-from ...core.quantities import format_timestamp
+from ...core.times import format_timestamp
 from ...errors import RegistryError
 from ...inspect.formats import mlflow
 from ..imported_version import to_plain_value
