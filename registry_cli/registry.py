@@ -350,7 +350,6 @@ def this_program() -> Caller:
         script=os.path.dirname(script),  # noqa: PTH120
         python=".".join(map(str, sys.version_info[:3])),
         modules=[path for path in sys.path if path],
-        prefix=sys.prefix,
     )
 
 

@@ -21,6 +21,7 @@ from typing import Any
 import filelock
 
 from registry_cli import Registry
+from registry_cli.rules.policy.policy import Policies, StagePolicy, check_circular, join_policies
 
 #: The user that has no rights of its own, for tests that run as root.
 NOBODY = 65534
@@ -177,3 +178,10 @@ def everything_imported() -> None:
             importlib.import_module(module.name)
     for name in ("filelock", "yaml", "ctypes", "concurrent.futures.thread", "pwd", "queue"):
         importlib.import_module(name)
+
+
+def merge_policies(common: Policies, own: Policies, stages: Sequence[str]) -> dict[str, StagePolicy]:
+    """The policies of a registry and of a model as one; an error if no version could ever enter a stage."""
+    policies = join_policies(common, own, stages)
+    check_circular(policies, stages)
+    return policies

@@ -1,8 +1,8 @@
-"""What a model was made from: files and folders with their digests, what DVC says of them, addresses with a digest.
+"""The data that a model was made from: files and folders with their digests, outputs of DVC, addresses with a digest.
 
-The digest of a file is its sha256. That of a folder is the sha256 of a list of its files, as ``sha256sum`` writes it, sorted
-by the bytes of their paths: ``find -L . -type f`` and ``sha256sum`` alone give the same (see ``recipe``). Links are followed,
-for what counts is what was read through them.
+The digest of a file is its sha256. That of a folder is the sha256 of a list of its files in the format of
+``sha256sum``, sorted by the bytes of their paths, so that ``find -L . -type f`` and ``sha256sum`` can verify it (see
+``reproducibility``). Links are followed: what was read through them counts.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from ..core import redaction
 from ..core.lazy_dataclass import dataclass
 from ..core.progress import SILENT, Progress
 from ..core.text import lazy_pattern
+from ..core.yaml import documents
 from ..errors import InvalidInput, NotFound
-from ..store.filesystem import copying
+from ..store.filesystem import copying, files
 
-#: So many files of a folder are hashed at most.
+#: The most files of a folder.
 FILES_MOST = 10_000_000
 _DIGEST = lazy_pattern(r"([a-z][a-z0-9-]{1,15}):([A-Za-z0-9+/=._-]{1,200})\Z", re.ASCII)
 _SCHEME = lazy_pattern(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -30,16 +32,20 @@ _DVC_LIMIT = 1 << 20
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DataSource:
-    """Something that was named: what its ``document`` says already, and the ``path`` that is to be hashed, if any."""
+    """A source that was named: its ``document`` as far as it is known, and the ``path`` to hash, if any."""
 
     document: dict[str, Any]
     path: str = ""
 
+    def measured(self, progress: Progress = SILENT) -> dict[str, Any]:
+        """Return the document as a lineage stores it: path or uri, digest, size in bytes, and number of files."""
+        return {**self.document, **(measure(self.path, progress) if self.path else {})}
+
 
 def parse(given: Iterable[str | os.PathLike[str]]) -> list[DataSource]:
-    """What a person named; that files are there is looked at, none is read but DVC's.
+    """Parse paths and addresses. Raises :class:`NotFound`, and :class:`InvalidInput` for an address without a digest.
 
-    Raises :class:`NotFound`, and :class:`InvalidInput` for an address without a digest.
+    Only ``.dvc`` files are read; of others it is checked that they exist.
     """
     found: list[DataSource] = []
     for each in given:
@@ -56,17 +62,16 @@ def parse(given: Iterable[str | os.PathLike[str]]) -> list[DataSource]:
         if text.endswith(".dvc") and stat.S_ISREG(status.st_mode):
             found += _parse_dvc_file(text)
         elif not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-            raise InvalidInput(
-                f"'{to_storable_path(text)}' is no file or folder", "name what was read, not a device or a pipe"
-            )
+            message = f"'{to_storable_path(text)}' is no file or folder"
+            raise InvalidInput(message, "name what was read, not a device or a pipe")
         else:
-            slash = "/" if stat.S_ISDIR(status.st_mode) else ""  # so that everybody sees which of the two digests it is
+            slash = "/" if stat.S_ISDIR(status.st_mode) else ""  # which shows how the digest was made
             found.append(DataSource({"path": to_storable_path(os.path.normpath(text)).rstrip("/") + slash}, text))
     return found
 
 
 def to_storable_path(path: str) -> str:
-    r"""A path as text that can be stored: bytes that are no UTF-8 as ``\xff``."""
+    r"""A path as text; bytes that are not UTF-8 as ``\xff``."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
@@ -80,11 +85,8 @@ def _parse_address(text: str) -> DataSource:
 
 
 def _parse_dvc_file(path: str) -> list[DataSource]:
-    """The outputs that a ``.dvc`` file tells of, with DVC's own digests; nothing is hashed."""
-    from ..core.yaml import documents
-    from ..store.filesystem import files
-
-    document = documents.loads_mapping(files.read(_absolute(path), _DVC_LIMIT, path), path)
+    """The outputs in a ``.dvc`` file, with DVC's own digests."""
+    document = documents.loads_mapping(files.read(Path(os.path.realpath(path)), _DVC_LIMIT, path), path)
     outputs = document.get("outs")
     found = []
     for out in outputs if isinstance(outputs, list) else ():
@@ -93,33 +95,15 @@ def _parse_dvc_file(path: str) -> list[DataSource]:
             raise InvalidInput(f"'{path}' has an output without a path or digest", "run dvc add, or dvc commit, first")
         place = os.path.normpath(os.path.join(os.path.dirname(path), out["path"]))
         extra = {"size": out.get("size"), "files": out.get("nfiles")}
-        found.append(
-            DataSource(
-                {
-                    "path": place,
-                    "digest": f"{kind}:{out[kind]}",
-                    **{name: count for name, count in extra.items() if type(count) is int},
-                }
-            )
-        )
+        counts = {name: count for name, count in extra.items() if type(count) is int}
+        found.append(DataSource({"path": place, "digest": f"{kind}:{out[kind]}", **counts}))
     if not found:
         raise InvalidInput(f"'{path}' tells of no outputs", "is it a file that DVC made?")
     return found
 
 
-def _absolute(path: str) -> Any:
-    from pathlib import Path
-
-    return Path(os.path.realpath(path))
-
-
-def documents(items: Iterable[DataSource], progress: Progress = SILENT) -> list[dict[str, Any]]:
-    """The items as a lineage keeps them: path or uri, digest, size in bytes, and how many files."""
-    return [{**item.document, **(measure(item.path, progress) if item.path else {})} for item in items]
-
-
 def measure(path: str, progress: Progress = SILENT) -> dict[str, Any]:
-    """Digest, size and number of files of a file or folder. Raises :class:`Conflict` when it changes meanwhile."""
+    """Return digest, size in bytes and number of files of a file or folder. :class:`Conflict` if it changes."""
     if not os.path.isdir(path):
         size = os.stat(path).st_size
         progress.expect(size)
@@ -136,7 +120,7 @@ def measure(path: str, progress: Progress = SILENT) -> dict[str, Any]:
 
 
 def format_checksum_line(digest: str, name: bytes) -> bytes:
-    """A line as ``sha256sum`` writes it: a name with a backslash or a line end is escaped, and the line marked."""
+    """Format a line as ``sha256sum`` does: a name with a backslash or a line end is escaped, and the line is marked."""
     escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
     return (b"\\" if escaped != name else b"") + digest.encode() + b"  " + escaped + b"\n"
 
@@ -153,7 +137,7 @@ def _hash_file(path: str, size: int, progress: Progress) -> tuple[str, int]:
 
 
 def _walk(root: str) -> Iterator[tuple[str, int]]:
-    """Every file below a folder, links followed: its path from there, and its size. A link to a folder around it is refused."""
+    """Yield relative path and size of every file below a folder, following links except those to a folder around it."""
     count = 0
     pending: list[tuple[str, str, tuple[tuple[int, int], ...]]] = [(root, "", ())]
     while pending:
@@ -161,9 +145,8 @@ def _walk(root: str) -> Iterator[tuple[str, int]]:
         status = os.stat(folder)
         here = (status.st_dev, status.st_ino)
         if here in around:
-            raise InvalidInput(
-                f"'{to_storable_path(folder)}' is a link to a folder around it", "name the folders one by one"
-            )
+            message = f"'{to_storable_path(folder)}' is a link to a folder around it"
+            raise InvalidInput(message, "name the folders one by one")
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = f"{prefix}{entry.name}"

@@ -1,4 +1,4 @@
-"""The files of a work tree, read and hashed as git hashes them, without git: no filter runs and no link is followed."""
+"""The files of a work tree, read and hashed as git hashes them, but without filters, and following no link."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 
 from ..core.lazy_dataclass import dataclass
-from . import git, git_files
+from .git import GitRepository, GitUnavailable, UnsafeRepository, get_index_path, read_head
 
-if TYPE_CHECKING:
-    from .git import GitRepository
-
-#: How git writes the modes of a symbolic link, of a submodule, and of nothing.
+#: Git's modes of a symbolic link, a submodule, and of a file that does not exist.
 LINK, SUBMODULE, GONE = b"120000", b"160000", b"000000"
 _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FileState:
-    """A path in a commit, or in the work tree: its mode as git writes it, and the id of its content (empty: unknown)."""
+    """A file in a commit or in the work tree: git's mode, and the id of the blob (empty: unknown).
+
+    ``content`` is what git would store, where that is not the content in the work tree (a Git LFS pointer).
+    """
 
     mode: bytes
     id: bytes = b""
-    #: What the content is, where it is not what lies in the work tree (a Git LFS pointer).
     content: bytes | None = None
 
 
@@ -43,7 +42,7 @@ class IndexEntry:
 
 
 class WorkTree:
-    """The files below the top of a repository. No link is followed, and nothing but regular files is read."""
+    """The work tree of a repository. No link is followed, and only regular files are read."""
 
     def __init__(self, repository: GitRepository, settings: Mapping[str, str]) -> None:
         self._repository = repository
@@ -51,16 +50,16 @@ class WorkTree:
         self._modes = settings.get("core.filemode", "true").lower() != "false"
         self._links = settings.get("core.symlinks", "true").lower() != "false"
         try:
-            self._index_time = os.lstat(git_files.index_of(repository.top)).st_mtime_ns
-        except (OSError, git_files.UnsafeRepository):
+            self._index_time = os.lstat(get_index_path(repository.top)).st_mtime_ns
+        except (OSError, UnsafeRepository):
             self._index_time = 0
 
     def state(self, path: bytes, entry: IndexEntry) -> FileState | None:
-        """The state of a path if it is not that of the index; None if it is the same, or left out of a sparse checkout."""
+        """The state of a file that differs from the index; None if it does not, or is left out of a sparse checkout."""
         if self._looks_the_same(path, entry):
             return None
         if entry.mode == SUBMODULE:
-            head = git_files.head_of(self._repository.top / os.fsdecode(path)).get("commit", "").encode()
+            head = read_head(self._repository.top / os.fsdecode(path)).get("commit", "").encode()
             return FileState(SUBMODULE, head) if head and head != entry.id else None
         mode, identity = self._hashed(path, entry)
         if mode == GONE and entry.skipped:
@@ -70,7 +69,7 @@ class WorkTree:
         return FileState(mode, identity)
 
     def _looks_the_same(self, path: bytes, entry: IndexEntry) -> bool:
-        """Whether the file is the one that git saw last, by size, time and inode."""
+        """Whether size, time and inode are those in the index."""
         if not self._index_time or entry.mode == SUBMODULE or entry.intent or entry.stage:
             return False
         try:
@@ -88,16 +87,14 @@ class WorkTree:
 
     def _hashed(self, path: bytes, entry: IndexEntry) -> tuple[bytes, bytes]:
         algorithm = "sha256" if len(entry.id) == 64 else "sha1"
-        with _OpenedPath(self._top, path) as found:
+        with _open_beneath(self._top, path) as found:
             if found is None:
                 return GONE, b""
             if isinstance(found, bytes):
-                return LINK, hash_blob(found, algorithm)
+                return LINK, hash_object(b"blob", found, algorithm)
             status = os.fstat(found)
             hasher = hashlib.new(algorithm, f"blob {status.st_size}\0".encode(), usedforsecurity=False)
-            while block := os.read(found, _BLOCK):
-                hasher.update(block)
-                self.check_time()
+            self._update(hasher, found)
             return self._mode(status.st_mode, entry.mode), hasher.hexdigest().encode()
 
     def _mode(self, mode: int, known: bytes) -> bytes:
@@ -109,8 +106,8 @@ class WorkTree:
 
     def read(self, path: bytes, most: int) -> bytes | None:
         """The content of a file or link; None if it is gone, or larger than ``most``."""
-        self.check_time()
-        with _OpenedPath(self._top, path) as found:
+        self._check_time()
+        with _open_beneath(self._top, path) as found:
             if found is None or isinstance(found, bytes):
                 return found
             blocks, left = [], most + 1
@@ -120,53 +117,51 @@ class WorkTree:
             return b"".join(blocks) if left > 0 else None
 
     def digest(self, path: bytes) -> tuple[str, int]:
-        """The sha256 and size of a file, as Git LFS knows it."""
+        """The sha256 and size of a file, as in a Git LFS pointer."""
         hasher, size = hashlib.sha256(), 0
-        with _OpenedPath(self._top, path) as found:
-            while isinstance(found, int) and (block := os.read(found, _BLOCK)):
-                hasher.update(block)
-                size += len(block)
-                self.check_time()
+        with _open_beneath(self._top, path) as found:
+            if isinstance(found, int):
+                size = self._update(hasher, found)
         return hasher.hexdigest(), size
 
-    def check_time(self) -> None:
+    def _update(self, hasher: hashlib._Hash, descriptor: int) -> int:
+        size = 0
+        while block := os.read(descriptor, _BLOCK):
+            hasher.update(block)
+            size += len(block)
+            self._check_time()
+        return size
+
+    def _check_time(self) -> None:
         if time.monotonic() > self._repository.deadline:
-            raise git.GitUnavailable(f"the files could not be compared within {self._repository.patience:g} seconds")
+            raise GitUnavailable(f"the files could not be compared within {self._repository.patience:g} seconds")
 
 
-class _OpenedPath:
-    """A path below a folder: a descriptor of a regular file, the text of a link, or None. No link on the way is followed."""
+@contextmanager
+def _open_beneath(top: bytes, path: bytes) -> Iterator[int | bytes | None]:
+    """Open a path below a folder: a descriptor of a regular file, the target of a link, or None. It follows no link."""
+    *folders, name = path.split(b"/")
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    with ExitStack() as stack:
 
-    def __init__(self, top: bytes, path: bytes) -> None:
-        self._top, self._path, self._descriptors = top, path, list[int]()
+        def keep(descriptor: int) -> int:
+            stack.callback(os.close, descriptor)
+            return descriptor
 
-    def __enter__(self) -> int | bytes | None:
-        *folders, name = self._path.split(b"/")
-        if any(part in (b"", b".", b"..", b".git") for part in (*folders, name)):
-            return None
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        try:
-            self._keep(os.open(self._top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-            for folder in folders:
-                self._keep(os.open(folder, flags | os.O_DIRECTORY, dir_fd=self._descriptors[-1]))
-            status = os.stat(name, dir_fd=self._descriptors[-1], follow_symlinks=False)
-            if stat.S_ISLNK(status.st_mode):
-                return os.readlink(name, dir_fd=self._descriptors[-1])
-            if not stat.S_ISREG(status.st_mode):
-                return None
-            descriptor = self._keep(os.open(name, flags, dir_fd=self._descriptors[-1]))
-            return descriptor if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
-        except OSError:
-            return None
-
-    def _keep(self, descriptor: int) -> int:
-        self._descriptors.append(descriptor)
-        return descriptor
-
-    def __exit__(self, *_: object) -> None:
-        for descriptor in self._descriptors:
-            os.close(descriptor)
+        found: int | bytes | None = None
+        with suppress(OSError):
+            if not any(part in (b"", b".", b"..", b".git") for part in (*folders, name)):
+                parent = keep(os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+                for folder in folders:
+                    parent = keep(os.open(folder, flags | os.O_DIRECTORY, dir_fd=parent))
+                mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
+                if stat.S_ISLNK(mode):
+                    found = os.readlink(name, dir_fd=parent)
+                elif stat.S_ISREG(mode):
+                    descriptor = keep(os.open(name, flags, dir_fd=parent))
+                    found = descriptor if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+        yield found
 
 
-def hash_blob(data: bytes, algorithm: str) -> bytes:
-    return hashlib.new(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest().encode()
+def hash_object(kind: bytes, data: bytes, algorithm: str) -> bytes:
+    return hashlib.new(algorithm, b"%s %d\0" % (kind, len(data)) + data, usedforsecurity=False).hexdigest().encode()

@@ -1,20 +1,18 @@
-"""The process that makes a model, as far as it tells. Whoever starts us fills it in; the library asks no process itself."""
+"""The process that makes a model, as the caller describes it; the library does not inspect processes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-#: The parts of a lineage that are found out by themselves, each of which can be left out.
+#: The parts of a lineage that are captured automatically, each of which can be left out.
 PARTS = ("git", "patch", "run", "environment")
 
 
 class Caller(NamedTuple):
-    """``folder`` is where it works, ``variables`` its environment (only those on a list are ever kept).
-
-    A training script says by which ``command`` it was started, when (``started``, as events write it), in which
-    ``script`` folder it lies, its version of ``python``, where it finds its ``modules``, and its ``prefix``. The command
-    line of the registry says only what it was asked for itself: ``register``.
+    """``folder`` is its working directory, ``variables`` its environment, of which a fixed list is recorded. The
+    command line adds only its own arguments (``register``), a training script its ``command``, the time when it ``started`` in
+    the format of events, the folder of the ``script``, its version of ``python``, and the folders of its ``modules``.
     """
 
     folder: str
@@ -25,4 +23,3 @@ class Caller(NamedTuple):
     script: str = ""
     python: str = ""
     modules: Sequence[str] = ()
-    prefix: str = ""

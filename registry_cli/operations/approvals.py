@@ -98,8 +98,8 @@ def describe_approvals(context: RegistryContext, snapshot: ModelSnapshot, number
     described = []
     for ballot in found:
         rules = policies[ballot.stage].rules if ballot.stage in policies else ()
-        conditions = tuple(rule.who for rule in rules if rule.who)
-        facts = PolicyInput(ballot.stage, version, (), None, (), {}, context.clock(), people, conditions)
+        objections = tuple(rule.objection for rule in rules if rule.objection)
+        facts = PolicyInput(ballot.stage, version, (), None, (), {}, context.clock(), people, objections)
         described.append(_approval(version.ref, ballot, facts, trust))
     return tuple(described)
 
@@ -108,7 +108,7 @@ def _approval(ref: str, ballot: RecordedApproval, facts: PolicyInput, trust: sig
     event, state, why = ballot.event, "in-force", ""
     if ballot.lapsed:
         state, why = "lapsed", ballot.lapsed
-    elif not ballot.rejects and (why := policy_rules.objection(facts, ballot)):
+    elif not ballot.rejects and (why := policy_rules.find_objection(facts, ballot)):
         state = "excluded"
     signature = _check_signature(event, trust) if signatures.SIGNATURE in event.detail else None
     reason = str(event.detail.get("reason", ""))
@@ -118,7 +118,7 @@ def _approval(ref: str, ballot: RecordedApproval, facts: PolicyInput, trust: sig
 def _check_signature(event: Any, trust: signatures.Trust) -> Signature:
     """Check a signature for a list; one that can't be checked is listed with the reason."""
     try:
-        return trust.look(event)
+        return trust.verify(event)
     except RegistryError as error:
         key = signatures.fingerprint(str(event.detail.get(signatures.SIGNATURE)))
         return Signature(event.by, event.at, key, code="unchecked", problem=str(error))

@@ -67,7 +67,7 @@ class ArtifactAnalysis:
         """Where the files come from; the list of packages and the changes are kept beside them."""
         if self._origin is None:
             return {}
-        found = self._origin.look(self._progress)
+        found = self._origin.capture(self._progress)
         for name in codec.sidecar_digests(_merge_lineage(found.lineage, self._given)):
             staging.keep(name, found.sidecars[name], self._modes)
         self.warnings += found.warnings

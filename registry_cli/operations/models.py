@@ -396,7 +396,7 @@ def _check_settings(paths: Layout, document: Mapping[str, Any], source: Settings
     if (lineage := document.get("lineage")) is not None:
         capture.resolve_parts(None, lineage, source.file)
     found = policy_parser.parse_policies(policy_parser.find_policy(document, source), source, known.stages)
-    policy.merge_policies({}, found, known.stages)
+    policy.check_circular(found, known.stages)
     ensure_outside_registry(paths, found)
     retention_rules.RetentionPolicy.parse(document.get("retention"), source)
     Directions.parse(document.get(KEY), source)

@@ -153,7 +153,7 @@ def register(
     with _after_registration(ref, event.id):  # each pointer is a commit: a repetition finishes what is missing
         left = None
         if outcome.why == UNCHANGED:
-            known = {**(origin.look_at_said(progress) if origin else {}), **(lineage or {})}
+            known = {**(origin.capture_stated(progress) if origin else {}), **(lineage or {})}
             left = compare_unstored(record, get_version(context, ref), known)
         updated = _update(context, ref, left, event.id) if update and left else ()
         moved = _set_pointers(context, ref, stage, alias, event.id) if stage or alias else ()

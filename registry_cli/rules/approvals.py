@@ -1,16 +1,17 @@
-"""Approvals: what people said of a version for a stage, and which of it is in force. Pure rules over events.
+"""Approvals and rejections of versions for stages, and which of them are in force.
 
-An approval, or a rejection, is about one version, with its params, metrics and tags as they were, and one stage. It is in
-force while these are so. Of what one person said for a stage the newest counts.
+An approval or rejection is about one stage and one version, with its params, metrics and tags. It lapses when they
+change; of one person and stage, the newest counts.
 
-It stands in two places: in the history, and in the version's annotation. An approval counts when both tell it, a
-rejection when the history does: whoever forges one of them only makes the gate stricter.
+It is stored twice: in the history, and in the version's annotation. An approval counts if it is in both, a rejection if
+it is in the history: forging one of them can only make the gate stricter.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..core import values
@@ -19,13 +20,13 @@ from ..core.records import Event, VersionRecord
 
 APPROVED, REJECTED = "approved", "rejected"
 ACTIONS = frozenset({APPROVED, REJECTED})
-#: What of a version a person looks at, besides its files.
+#: What an approval is about, besides the files.
 _BASIS = ("params", "metrics", "tags")
 
 
 @dataclass(frozen=True)
 class RecordedApproval:
-    """What somebody said of a version for a stage. ``lapsed`` is why it is not in force, empty while it is."""
+    """An approval or rejection. ``lapsed`` is the reason why it is not in force, empty while it is."""
 
     event: Event
     lapsed: str = ""
@@ -45,11 +46,10 @@ class RecordedApproval:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ApprovalInput:
-    """What a gate is told of people, beside the files.
+    """The approvals of a version, and what a gate needs to judge them.
 
-    ``belongs`` says whether an account is in a Unix group, ``unsigned`` why a version has no signature of a principal
-    that counts, empty when it has one. ``unproven`` says why the signature of an approval does not prove who gave it, empty
-    when it does.
+    ``belongs`` says whether an account is in a Unix group, ``unsigned`` why a version has no valid signature of a
+    principal, ``unproven`` why an approval has no valid signature of its author; empty if it has one.
     """
 
     approvals: Sequence[RecordedApproval] = ()
@@ -62,13 +62,10 @@ NOBODY = ApprovalInput()
 
 
 def describe_subject(version: VersionRecord, record: str) -> dict[str, Any]:
-    """What an approval of ``version`` is about, as its event has it; ``record`` is the sha256 of ``version.yaml``."""
-    basis = {name: _digest(getattr(version, name)) for name in _BASIS}
+    """Return the details of an event that approves ``version``; ``record`` is the sha256 of ``version.yaml`` in hex."""
+    contents = {name: values.canonical(dict(getattr(version, name))) for name in _BASIS}
+    basis = {name: f"sha256:{hashlib.sha256(content).hexdigest()}" for name, content in contents.items()}
     return {"digest": f"sha256:{version.digest}", "record": f"sha256:{record}", "basis": basis}
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    return f"sha256:{hashlib.sha256(values.canonical(dict(content))).hexdigest()}"
 
 
 def collect_approvals(
@@ -78,11 +75,11 @@ def collect_approvals(
     recorded: object,
     doubted: Mapping[str, str] | None = None,
 ) -> tuple[RecordedApproval, ...]:
-    """What was said of ``version``, the newest of each person and stage, the oldest of these first.
+    """Collect the approvals and rejections of a version: the newest of each person and stage, the oldest first.
 
-    ``events`` are the events of the history that approve or reject it, the newest first; ``recorded`` is what its
-    annotation lists. ``doubted`` says of approvals, by their ids, why they do not count although the history has them; what the
-    same person said before then still holds.
+    ``record`` is the sha256 of its ``version.yaml``; ``events`` are those of the history that approve or reject it,
+    newest first; ``recorded`` is the list in its annotation. ``doubted`` has reasons, by event id, why approvals in the
+    history do not count; an earlier one of the same person counts then.
     """
     doubted = doubted or {}
     listed = recorded if isinstance(recorded, list) else []
@@ -93,29 +90,28 @@ def collect_approvals(
         every.append(event.document())
         if event.action == APPROVED and event.id in doubted:
             refused.append(RecordedApproval(event, doubted[event.id]))
-            continue
-        newest.setdefault((event.by, event.detail.get("stage")), event)
+        else:
+            newest.setdefault((event.by, event.detail.get("stage")), event)
     found = [RecordedApproval(event, _find_lapse(event, version, record, listed)) for event in newest.values()]
     found += refused
-    known = [event.document() for event in (*newest.values(), *(each.event for each in refused))]
-    others = filter(None, (_parse_event(entry) for entry in listed if entry not in known))
-    found += [
-        RecordedApproval(other, "not the last word" if other.document() in every else "not in the history")
-        for other in others
-    ]
+    known = [each.event.document() for each in found]
+    for other in parse_events((entry for entry in listed if entry not in known), ACTIONS):
+        why = "not the last word" if other.document() in every else "not in the history"
+        found.append(RecordedApproval(other, why))
     return tuple(sorted(found, key=lambda each: each.event.at))
 
 
-def _parse_event(entry: object) -> Event | None:
-    try:
-        event = Event.parse(entry if isinstance(entry, Mapping) else {})
-    except (KeyError, TypeError):
-        return None
-    return event if event.action in ACTIONS else None
+def parse_events(entries: Iterable[object], actions: Container[str]) -> Iterator[Event]:
+    """Yield the events with these actions in the list of an annotation; invalid entries are left to ``verify``."""
+    for entry in entries:
+        with suppress(KeyError, TypeError):
+            event = Event.parse(entry if isinstance(entry, Mapping) else {})
+            if event.action in actions:
+                yield event
 
 
 def _find_lapse(event: Event, version: VersionRecord, record: str, listed: Sequence[object]) -> str:
-    """Why it is not in force. A rejection of which that can't be told is."""
+    """Why an approval or rejection is not in force. A rejection that can't be compared is."""
     try:
         now = describe_subject(version, record)
         if event.detail.get("record") != now["record"] or event.detail.get("digest") != now["digest"]:
@@ -123,7 +119,7 @@ def _find_lapse(event: Event, version: VersionRecord, record: str, listed: Seque
         basis = event.detail["basis"]
         if changed := [name for name in _BASIS if basis.get(name) != now["basis"][name]]:
             return f"{' and '.join(changed)} changed"
-    except Exception as error:  # a document that nobody thought of
+    except Exception as error:  # an unforeseen document
         return "" if event.action == REJECTED else f"can't be told: {type(error).__name__}"
     if event.action == APPROVED and event.document() not in listed:
         return "not in the annotation"
@@ -131,16 +127,18 @@ def _find_lapse(event: Event, version: VersionRecord, record: str, listed: Seque
 
 
 def select_in_force(found: Iterable[RecordedApproval], stage: str, *, rejects: bool) -> list[RecordedApproval]:
-    """The approvals of a version for ``stage`` that are in force, or its rejections."""
+    """Select the approvals (or rejections) for ``stage`` that are in force."""
     return [each for each in found if each.stage == stage and each.rejects is rejects and not each.lapsed]
 
 
 def add_approval(recorded: object, event: Event) -> list[Any]:
-    """The list of an annotation with ``event`` in it: of each person and stage the newest only."""
+    """Return the list of an annotation with ``event`` in place of an earlier one of the same person and stage."""
     listed = recorded if isinstance(recorded, list) else []
-    return [entry for entry in listed if not _is_superseded(entry, event)] + [event.document()]
-
-
-def _is_superseded(entry: object, event: Event) -> bool:
-    known = _parse_event(entry)
-    return known is not None and (known.by, known.detail.get("stage")) == (event.by, event.detail.get("stage"))
+    about = event.by, event.detail.get("stage")
+    superseded = [
+        entry
+        for entry in listed
+        for each in parse_events([entry], ACTIONS)
+        if (each.by, each.detail.get("stage")) == about
+    ]
+    return [*(entry for entry in listed if entry not in superseded), event.document()]

@@ -1,4 +1,4 @@
-"""What differs: two versions as a diff, several side by side. Pure rules over records."""
+"""Compare versions: two of them as a diff, or several side by side."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..errors import InvalidInput
 from . import io_schema
 from .metric_directions import HIGHER, LISTED, LOWER, Directions
 
-#: What is compared side by side.
+#: The sections of a comparison side by side.
 SECTIONS = ("params", "metrics", "tags")
-#: A sparkline has so many heights.
+#: The number of heights of a sparkline.
 HEIGHTS = 8
 
 _SECTIONS = ("params", "metrics", "tags", "annotations", "message", "signature", "lineage", "packages", "files")
@@ -26,7 +26,7 @@ _NAMED = 10
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that two versions don't have in common: its name, and its value in each; None where it is absent."""
+    """A value that differs between two versions: its name, and its value in each; None where it is absent."""
 
     name: str
     before: Any
@@ -39,24 +39,24 @@ class Difference:
 
     @property
     def delta(self) -> float | None:
-        """By how much it grew; None where that can't be said."""
+        """``after - before``; None for what is not a number."""
         return None
 
 
 @dataclass(frozen=True)
 class MetricDifference(Difference):
-    """A metric that differs. ``better`` is whether it improved; None where that is not known."""
+    """A metric that differs. ``better`` says whether it improved; None where that is not known."""
 
     better: bool | None = None
 
     @property
     def delta(self) -> float | None:
-        """``after - before``; None when one of them is absent, or the difference is beyond what a float can say."""
+        """``after - before``; None if one of them is absent, or the difference is not finite."""
         return None if self.before is None or self.after is None else _finite(self.after - self.before)
 
     @property
     def percent(self) -> float | None:
-        """``delta`` in percent of the size of ``before``, with the sign of ``delta``; None when ``before`` is 0."""
+        """``delta`` in percent of the absolute value of ``before``; None if that is 0."""
         return None if self.delta is None or not self.before else _finite(self.delta / abs(self.before) * 100)
 
 
@@ -74,18 +74,17 @@ class FileDifference(Difference):
 
     @property
     def delta(self) -> int | None:
-        """By how many bytes it grew; None when it is in one of the two only."""
+        """The difference of the sizes in bytes; None if one of the files is absent."""
         return None if self.before is None or self.after is None else self.after.size - self.before.size
 
 
 @dataclass(frozen=True)
 class Diff:
-    """What differs from one version to another, each section sorted by name.
+    """The differences of two versions, each section sorted by name.
 
-    ``message`` has one entry, named so, or none. ``lineage`` has dotted names. ``signature`` tells
-    those of inputs, outputs and features that are known of both: ``inputs.row``. ``commits`` came or went between the
-    two, the newest first, as far as a repository at hand knows; ``more_commits`` says that there are others.
-    ``packages`` are those of the two environment files, if there are two.
+    ``message`` has at most one entry. ``lineage`` has dotted names. ``signature`` has the inputs, outputs and features
+    (``inputs.row``) that are known of both. ``commits`` are those between the two, the newest first, if the repository
+    is at hand; ``more_commits`` says that there are others. ``packages`` are those of both environments.
     """
 
     before: VersionRecord
@@ -103,7 +102,7 @@ class Diff:
     more_commits: bool = False
 
     def sections(self) -> Iterator[tuple[str, tuple[Difference, ...]]]:
-        """The sections in which something differs."""
+        """Yield the sections with differences."""
         for section in _SECTIONS:
             if found := getattr(self, section):
                 yield section, found
@@ -116,12 +115,10 @@ class Diff:
 
 @dataclass(frozen=True)
 class Row:
-    """One param, metric or tag over several versions; a value is None where a version doesn't have it.
+    """One param, metric or tag of several versions; None for a version without it.
 
-    ``best`` are the places of the best values of a metric; none when all are equal, fewer than two are known, or it is
-    not known whether lower or higher is better. ``lower`` says whether lower is better; None where that is not known,
-    and for what is not a metric. ``heights`` are those of a sparkline, from the oldest version to the newest: 0 to 7,
-    None for a missing value.
+    Of a metric, ``best`` are the indexes of the best values (see :func:`best`), ``lower`` says whether lower is better
+    (None where that is not known), and ``heights`` are those of a sparkline, from the oldest version to the newest.
     """
 
     section: str
@@ -133,7 +130,7 @@ class Row:
 
     @property
     def differs(self) -> bool:
-        """Whether not all versions have the same."""
+        """Whether not all values are the same."""
         return any(not same(self.values[0], value) for value in self.values[1:])
 
 
@@ -151,30 +148,26 @@ class Comparison:
         return tuple(version.ref for version in self.versions)
 
     def only_differing(self) -> Comparison:
-        """The same without the rows that are equal everywhere."""
+        """Return the comparison without rows of equal values."""
         return Comparison(self.model, self.versions, tuple(row for row in self.rows if row.differs))
 
 
 def same(one: object, other: object) -> bool:
-    """Whether two values are equal: numbers as numbers (1 is 1.0), but neither a text nor ``true`` is a number."""
+    """Return whether two values are equal: 1 and 1.0 are, and NaN and NaN; neither a text nor ``true`` is a number."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
         return len(one) == len(other) and all(map(same, one, other))
-    return one == other or (_is_nan(one) and _is_nan(other))
-
-
-def _is_nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+    return one == other or (one != one and other != other)  # noqa: PLR0124  NaN
 
 
 _D = TypeVar("_D", bound=Difference)
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], kind: type[_D]) -> tuple[_D, ...]:
-    """What differs between two mappings, sorted by name. None is what is absent."""
+    """Return the differences of two mappings, sorted by name. An absent value is None."""
     pairs = ((name, before.get(name), after.get(name)) for name in sorted(before.keys() | after.keys()))
     return tuple(kind(name, old, new) for name, old, new in pairs if not same(old, new))
 
@@ -187,12 +180,12 @@ def diff(
     commits: tuple[tuple[Difference, ...], bool] = ((), False),
     directions: Directions = LISTED,
 ) -> Diff:
-    """What differs between two records, with what was found of their ``files``, ``packages`` and ``commits``, the last
-    with whether there are more. ``directions`` decide which metrics improved.
+    """Return the differences of two records, together with those of their ``files``, ``packages`` and ``commits`` (and
+    whether there are more commits). ``directions`` decide which metrics improved.
     """
     old, new = io_schema.comparable_signatures(before.lineage, after.lineage)
     sides = {name.partition(".")[0] for name in old}
-    lineages = [io_schema.remove_sides(each.lineage, sides) for each in (before, after)]
+    lineages = [_flatten_lineage(io_schema.remove_sides(each.lineage, sides)) for each in (before, after)]
     return Diff(
         before,
         after,
@@ -204,7 +197,7 @@ def diff(
         tags=differences(before.tags, after.tags, Difference),
         annotations=differences(before.annotations, after.annotations, Difference),
         message=differences({"message": before.message or None}, {"message": after.message or None}, Difference),
-        lineage=differences(_flat(lineages[0]), _flat(lineages[1]), Difference),
+        lineage=differences(lineages[0], lineages[1], Difference),
         signature=differences(old, new, Difference),
         commits=commits[0],
         packages=packages,
@@ -213,12 +206,12 @@ def diff(
     )
 
 
-#: What of a lineage differs each time, as the time of creation does, and is no difference of what was made.
+#: Parts of a lineage that differ for every version, like the time of its creation; they are not compared.
 _EACH_TIME = ("run.started", "run.register")
 
 
-def _flat(lineage: Mapping[str, Any]) -> dict[str, Any]:
-    """Lineage with dotted names; as it is, if one name would then stand for two things."""
+def _flatten_lineage(lineage: Mapping[str, Any]) -> dict[str, Any]:
+    """The lineage with dotted names; nested, if these would be ambiguous."""
     values = {name: _by_place(value) if name in ("data", "code") else value for name, value in lineage.items()}
     try:
         return {name: value for name, value in flatten(values).items() if name not in _EACH_TIME}
@@ -227,14 +220,14 @@ def _flat(lineage: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_place(listed: Any) -> Any:
-    """The digests of data or code by where it lies; what is no such list stays as it is."""
+    """The digests of data or code by path or address; a value of another type is returned unchanged."""
     if not isinstance(listed, (list, tuple)) or not all(isinstance(each, Mapping) for each in listed):
         return listed
     return {str(each.get("path") or each.get("uri")): each.get("digest") for each in listed}
 
 
 def beside(first: Reference, text: str, *, bare: bool = True) -> Reference:
-    """``text`` as a person names a version beside ``first``: a whole reference, or only what differs in it.
+    """Parse a reference that may leave out the model of ``first``.
 
     ``7``, ``v7`` and ``@production`` are of the same model; so are ``production`` and ``sha256:…``, if ``bare``. Raises
     :class:`InvalidInput`.
@@ -253,26 +246,23 @@ def compare(
     higher: Collection[str] = (),
     directions: Directions = LISTED,
 ) -> Comparison:
-    """Versions of one model side by side.
+    """Compare versions of one model side by side. ``lower`` and ``higher`` take precedence over ``directions``.
 
-    Args:
-        versions: The versions, one column each.
-        lower: Metrics of which the lower value is better, whatever ``directions`` has.
-        higher: Metrics of which the higher value is better, whatever ``directions`` has.
-        directions: What is known of all other metrics.
-
-    Raises:
-        InvalidInput: A metric is named that no version has, or one is in both ``lower`` and ``higher``.
+    Raises :class:`InvalidInput` for a metric that no version has, or that is in both ``lower`` and ``higher``.
     """
     _check_named(versions, lower, higher)
     named = {**dict.fromkeys(lower, LOWER), **dict.fromkeys(higher, HIGHER)}
+    by_age = sorted(range(len(versions)), key=lambda at: versions[at].number)
     rows = []
     for section in SECTIONS:
         of_each: list[Mapping[str, Any]] = [getattr(version, section) for version in versions]
         for name in sorted({name for values in of_each for name in values}):
             values = tuple(each.get(name) for each in of_each)
             if section == "metrics":
-                rows.append(_measured(name, values, versions, named.get(name) or directions.direction(name)))
+                direction = named.get(name) or directions.direction(name)
+                lower_is_better = None if direction is None else direction == LOWER
+                curve = heights([values[at] for at in by_age])
+                rows.append(Row(section, name, values, best(values, lower_is_better), lower_is_better, curve))
             else:
                 rows.append(Row(section, name, values))
     return Comparison(versions[0].model if versions else "", tuple(versions), tuple(rows))
@@ -284,19 +274,12 @@ def _check_named(versions: Sequence[VersionRecord], lower: Collection[str], high
     measured = {name for version in versions for name in version.metrics}
     if versions and (unknown := sorted((set(lower) | set(higher)) - measured)):
         known = ", ".join(sorted(measured)[:_NAMED])
-        raise InvalidInput(
-            f"none of these versions has a metric '{unknown[0]}'", f"they have: {known}" if known else ""
-        )
-
-
-def _measured(name: str, values: tuple[Any, ...], versions: Sequence[VersionRecord], direction: str | None) -> Row:
-    by_age = sorted(range(len(versions)), key=lambda at: versions[at].number)
-    lower = None if direction is None else direction == LOWER
-    return Row("metrics", name, values, best(values, lower), lower, heights([values[at] for at in by_age]))
+        hint = f"they have: {known}" if known else ""
+        raise InvalidInput(f"none of these versions has a metric '{unknown[0]}'", hint)
 
 
 def best(values: Sequence[float | None], lower: bool | None) -> tuple[int, ...]:
-    """The places of the best values; none when all are equal, fewer than two are known, or ``lower`` is not known."""
+    """Return the indexes of the best values; none if all are equal, fewer than two are known, or ``lower`` is None."""
     known = [value for value in values if value is not None]
     if lower is None or len(known) < 2 or min(known) == max(known):
         return ()
@@ -305,7 +288,7 @@ def best(values: Sequence[float | None], lower: bool | None) -> tuple[int, ...]:
 
 
 def heights(values: Sequence[float | None]) -> tuple[int | None, ...]:
-    """The heights of a sparkline: 0 for the lowest value, 7 for the highest, the middle when all are equal."""
+    """Return the heights of a sparkline: 0 for the lowest value, 7 for the highest, 3 if all are equal."""
     known = [value / 4 for value in values if value is not None]  # a quarter: no difference of two can overflow
     if not known:
         return (None,) * len(values)

@@ -1,4 +1,4 @@
-"""Histories of events: the state of a model at a time, which events are asked for, and checkpoints."""
+"""Histories of events: the state of a model at a time, filters, and checkpoints."""
 
 from __future__ import annotations
 
@@ -15,58 +15,51 @@ from .stages import ALIAS_ACTIONS, STAGE_ACTIONS
 
 
 class PastState(NamedTuple):
-    """A model as it was: its stage table, and the numbers that had been given to versions."""
+    """The state of a model at a time: its stage table, and the numbers that had been assigned to versions."""
 
     table: StageTable
     given: tuple[int, ...]
 
     @property
     def highest(self) -> int:
-        """The highest of them, 0 when there was none."""
+        """The highest number, 0 if there was none."""
         return max(self.given, default=0)
 
     def latest(self) -> int | None:
         """The highest version that was neither archived nor deleted."""
         gone = self.table.archived | self.table.deleted
-        return next((number for number in sorted(self.given, reverse=True) if number not in gone), None)
+        return max((number for number in self.given if number not in gone), default=None)
 
 
 def replay(entries: Iterable[JournalEntry], until: str) -> PastState | None:
-    """The model as it was at ``until`` (as events write times); None when it had no history yet.
+    """Return the state of a model at ``until`` (in the format of events); None if it had no history yet.
 
-    ``entries`` come oldest first. Clocks of different writers may disagree: what the journal has before an entry
-    that had happened had happened too, whatever its time says. :class:`Damaged` for a time before a repair that had
-    to write the journal anew: where the pointers were then is lost.
+    ``entries`` are the oldest first. Clocks of different writers may disagree: all that the journal has before an entry
+    of that time counts, whatever its own time. Raises :class:`Damaged` for a time before a repair that rewrote the
+    journal: the stages of that time are lost.
     """
-    every = list(entries)
-    count = len(every)
-    while count and every[count - 1].event.at > until:
-        count -= 1
-    past = every[:count]
-    if rebuilt := next((each.event for each in every[count:] if each.event.action == "repaired"), None):
-        raise Damaged(
-            f"what was at {until} is lost: the journal was written anew at {rebuilt.at}", "ask for a later time"
-        )
+    past, later = list(entries), list[JournalEntry]()
+    while past and past[-1].event.at > until:
+        later.append(past.pop())
+    if rebuilt := next((each.event for each in reversed(later) if each.event.action == "repaired"), None):
+        message = f"what was at {until} is lost: the journal was written anew at {rebuilt.at}"
+        raise Damaged(message, "ask for a later time")
     if not past:
         return None
     table = StageTable()
     for entry in past:
         table = apply_event(table, entry.event).with_(revision=entry.revision)
-    return PastState(table, tuple(_iter_registered(past, until)))
-
-
-def _iter_registered(past: list[JournalEntry], until: str) -> Iterator[int]:
-    """The numbers that were given; of what a repair wrote anew only the times say when that was."""
+    # Entries that a repair rewrote count by their times.
     anew = max((at for at, entry in enumerate(past) if entry.event.action == "repaired"), default=-1)
-    for at, entry in enumerate(past):
-        if entry.event.action == "registered" and (at > anew or entry.event.at <= until):
-            yield entry.event.version or 0
+    registered = [(at, entry.event) for at, entry in enumerate(past) if entry.event.action == "registered"]
+    given = tuple(event.version or 0 for at, event in registered if at > anew or event.at <= until)
+    return PastState(table, given)
 
 
 def apply_event(table: StageTable, event: Event) -> StageTable:
-    """The stage table after an event."""
+    """Return the stage table after an event."""
     detail = event.detail
-    if event.action == "repaired":  # the lines before are lost: it tells what the table was then
+    if event.action == "repaired":  # the history before it is lost, and it has the whole table
         return table.with_(
             stages=dict(detail["stages"]),
             aliases=dict(detail["aliases"]),
@@ -83,7 +76,6 @@ def apply_event(table: StageTable, event: Event) -> StageTable:
 
 
 def _apply_to_archive(table: StageTable, event: Event) -> StageTable:
-    """After what puts versions into the archive, into packs, and out of them."""
     one = VersionRanges.from_numbers([event.version or 0])
     versions, packed = (VersionRanges.parse(event.detail.get(key, "")) for key in ("versions", "packed"))
     if event.action == "archived":
@@ -104,44 +96,39 @@ def _apply_to_pointer(table: StageTable, kind: str, name: str, event: Event) -> 
     return table.with_(**{kind: pointers}, archived=archived)
 
 
-#: The hash before the first line of a history: what a checkpoint of an empty one says.
+#: The hash before the first line of a history: that of a checkpoint of an empty one.
 EMPTY_HASH = "0" * 64
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 _PARTS = re.compile(r"([^\s:]+)[ \t:]+([0-9]{1,18})[ \t:]+([0-9a-f]{64})\Z", re.ASCII)
 
 
 def is_entry_hash(text: str) -> bool:
-    """Whether ``text`` is the hash of a line, and nothing else."""
+    """Return whether ``text`` is the hash of a line of a history."""
     return bool(_HASH.match(text))
 
 
 def parse_checkpoint(text: str) -> Checkpoint | None:
-    """``NAME:SEQ:HASH`` or ``NAME SEQ HASH``; None for any other text. :class:`InvalidInput` for a name that can't be."""
+    """Parse ``NAME:SEQ:HASH`` or ``NAME SEQ HASH``; None for others. :class:`InvalidInput` for an invalid name."""
     match = _PARTS.match(text)
     return Checkpoint(model_name(match[1]), int(match[2]), match[3]) if match else None
 
 
 def parse_checkpoint_file(text: str, what: str) -> list[Checkpoint]:
-    """The checkpoints of a file, one a line. One that can't be read, and a file without any, is :class:`InvalidInput`:
-    silence would be taken for a proof.
-    """
-    found = []
+    """Parse a file with one checkpoint per line. Raises :class:`InvalidInput` for an invalid line, and without any."""
+    found, hint = [], "registry history --all --checkpoint writes them"
     for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        checkpoint = parse_checkpoint(line.strip())
-        if checkpoint is None:
-            raise InvalidInput(
-                f"line {number} of {what} is no checkpoint", "registry history --all --checkpoint writes them"
-            )
-        found.append(checkpoint)
+        if line.strip():
+            checkpoint = parse_checkpoint(line.strip())
+            if checkpoint is None:
+                raise InvalidInput(f"line {number} of {what} is no checkpoint", hint)
+            found.append(checkpoint)
     if not found:
-        raise InvalidInput(f"{what} has no checkpoint in it", "registry history --all --checkpoint writes them")
+        raise InvalidInput(f"{what} has no checkpoint in it", hint)
     return found
 
 
 def select_checkpoints(checkpoints: list[Checkpoint], models: list[str]) -> list[Checkpoint]:
-    """The checkpoints of these models. :class:`InvalidInput` for a model without one."""
+    """Select the checkpoints of these models. Raises :class:`InvalidInput` for a model without one."""
     known = {each.model for each in checkpoints}
     for name in models:
         if name not in known:
@@ -149,7 +136,7 @@ def select_checkpoints(checkpoints: list[Checkpoint], models: list[str]) -> list
     return [each for each in checkpoints if each.model in models]
 
 
-#: Every action that an event can tell.
+#: The actions of events.
 ACTIONS = (
     "registered", "promoted", "demoted", "rolled-back", "aliased", "unaliased", "archived", "packed", "restored", "deleted",
     "tagged", "annotated", "measured", "approved", "rejected", "signed", "described", "renamed", "repaired", "passed-over",
@@ -159,10 +146,9 @@ _LONGEST = 40
 
 
 class EventFilter(NamedTuple):
-    """Events from ``since`` on and before ``until``, with one of these ``actions``; whatever is empty is not asked for.
+    """Events from ``since`` on and before ``until``, with one of these ``actions``; an empty field filters nothing.
 
-    Times are as events write them. Nothing follows from one event about the next: clocks of different writers may
-    disagree.
+    Times are in the format of events. They are not in order: clocks of different writers may disagree.
     """
 
     since: str = ""
@@ -177,27 +163,22 @@ class EventFilter(NamedTuple):
         return at >= self.since and (not self.until or at < self.until)
 
     def may_match(self, line: bytes) -> bool:
-        """Whether a line of a journal can fit, by its bytes alone: hashing and parsing those that can't is in vain.
+        """Return False for a line of a journal that can't match, by its bytes, so that it need not be parsed.
 
-        A quote inside of a JSON text has a backslash before it, so what is found is the key, or the line is none.
+        Quotes in a JSON text are escaped: what is found is the key, or the line is invalid.
         """
-        if self.since or self.until:
-            at = line.find(_AT) + len(_AT)
-            if not self._in_time(_read_text(line, at)):
-                return False
-        if self.actions:
-            at = line.find(_ACTION) + len(_ACTION)
-            return _read_text(line, at) in self.actions
-        return True
+        if (self.since or self.until) and not self._in_time(_read_text(line, _AT)):
+            return False
+        return not self.actions or _read_text(line, _ACTION) in self.actions
 
 
-def _read_text(line: bytes, at: int) -> str:
-    """The text that begins at this place of a line: a time, an action."""
+def _read_text(line: bytes, key: bytes) -> str:
+    at = line.find(key) + len(key)
     return line[at : at + _LONGEST].partition(b'"')[0].decode("ascii", "replace")
 
 
 def parse_event_filter(since: str | None, until: str | None, actions: Iterable[str]) -> EventFilter:
-    """What is asked for. :class:`InvalidInput` for an action that there is not, with the nearest that there is."""
+    """Check the options of a filter. Raises :class:`InvalidInput` for an unknown action, with the nearest one."""
     asked = frozenset(actions)
     for action in sorted(asked - set(ACTIONS)):
         from difflib import get_close_matches
@@ -213,18 +194,18 @@ def parse_event_filter(since: str | None, until: str | None, actions: Iterable[s
 def merge_histories(
     newest: Iterable[tuple[str, str]], history: Callable[[str], Iterator[JournalEntry]]
 ) -> Iterator[ModelHistoryEntry]:
-    """The histories of models as one, the newest first. ``newest`` are the time of the last event of each, and its name.
+    """Merge the histories of models, the newest entries first.
 
-    ``history`` gives one, the newest first; it is not asked for before something of it is due. Entries of one model
-    stay in the order of their journal: where a clock went back, an entry counts as old as the one behind it.
+    ``newest`` are the time of the last event of each model, and its name; ``history`` returns the entries of one, the
+    newest first, when they are due. They stay in their order, also where a clock was set back.
     """
     due: list[tuple[str, str, Iterator[JournalEntry] | None, JournalEntry | None]]
     due = [(at, name, None, None) for at, name in sorted(newest)]
     while due:
-        at, name, open_, entry = due.pop()
+        at, name, entries, entry = due.pop()
         if entry is not None:
             yield ModelHistoryEntry(name, entry)
-        going = open_ if open_ is not None else history(name)
-        following = next(going, None)
+        entries = entries if entries is not None else history(name)
+        following = next(entries, None)
         if following is not None:
-            insort(due, (min(at, following.event.at), name, going, following))
+            insort(due, (min(at, following.event.at), name, entries, following))

@@ -1,4 +1,4 @@
-"""What a model takes and gives, as its lineage tells it, in words that can be compared."""
+"""The signature of a model (inputs, outputs and features), from its lineage, as texts that can be compared."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _ANY = "?"
 
 
 def extract_signature(lineage: Mapping[str, Any]) -> dict[str, str]:
-    """Name to type and shape: ``inputs.row`` to ``float32[?, 4]``, ``features.age`` to ``feature``; and, as ``features``,
-    the names in their order. What has no name is named by its place: ``inputs.0``.
+    """Return type and shape by name (``inputs.row``: ``float32[?, 4]``; ``features.age``: ``feature``), and the ordered
+    names of the features as ``features``. A tensor without a name is named by its position: ``inputs.0``.
     """
     contents = lineage.get("contents")
     if not isinstance(contents, Mapping):
@@ -30,20 +30,19 @@ def extract_signature(lineage: Mapping[str, Any]) -> dict[str, str]:
 
 
 def comparable_signatures(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """Both signatures: of inputs, outputs and features those that both tell. The order of features is told only where
-    their names are the same.
-    """
+    """Return the parts of two signatures that both have. The order of features is included if their names are equal."""
     old, new = extract_signature(before), extract_signature(after)
-    common = _known_sides(old) & _known_sides(new)
-    if _feature_names(old) != _feature_names(new):
-        old.pop(FEATURES, None)
-        new.pop(FEATURES, None)
+    sides = [{name.partition(".")[0] for name in each} for each in (old, new)]
+    features = [{name for name in each if name.startswith(f"{FEATURES}.")} for each in (old, new)]
+    common = sides[0] & sides[1]
+    for each in (old, new) if features[0] != features[1] else ():
+        each.pop(FEATURES, None)
     both = [{name: text for name, text in each.items() if name.partition(".")[0] in common} for each in (old, new)]
     return both[0], both[1]
 
 
 def remove_sides(lineage: Mapping[str, Any], sides: Collection[str]) -> dict[str, Any]:
-    """The lineage without these sides of the signature."""
+    """Return the lineage without these parts of the signature."""
     contents = lineage.get("contents")
     if not isinstance(contents, Mapping):
         return dict(lineage)
@@ -51,18 +50,10 @@ def remove_sides(lineage: Mapping[str, Any], sides: Collection[str]) -> dict[str
 
 
 def format_tensor(tensor: Mapping[str, Any]) -> str:
-    """Type and shape of an input or output: ``float32[?, 4]``; what is not known is left out."""
+    """Return type and shape of an input or output, as far as they are known: ``float32[?, 4]``."""
     shape = tensor.get("shape")
     sizes = ", ".join(_ANY if size is None else str(size) for size in shape) if isinstance(shape, Sequence) else None
     return f"{tensor.get('type') or ''}{'' if sizes is None else f'[{sizes}]'}" or _ANY
-
-
-def _known_sides(found: Mapping[str, str]) -> set[str]:
-    return {name.partition(".")[0] for name in found}
-
-
-def _feature_names(found: Mapping[str, str]) -> set[str]:
-    return {name for name in found if name.startswith(f"{FEATURES}.")}
 
 
 def _as_sequence(value: Any) -> Sequence[Any]:

@@ -1,24 +1,23 @@
-"""Whether lower or higher values of a metric are better: as declared, or from a list of exact names. Never guessed.
+"""Whether lower or higher values of a metric are better: as declared in a document, or from a list of exact names.
 
-A name that is neither declared nor listed has no direction: no value of it is marked as the best, and nothing is
-removed because of it. ``docs/reference/metrics.md`` prints the list.
+A metric that is neither declared nor listed has no direction: none of its values is the best, and no version is chosen
+for removal because of it. The list is printed in ``docs/reference/metrics.md``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..core import values
-from ..errors import InvalidInput
 from .settings_errors import Path, SettingsSource
 
 LOWER, HIGHER = "lower", "higher"
 #: The key of ``registry.yaml``, ``group.yaml`` and ``model.yaml`` that declares directions.
 KEY = "metrics"
 
-#: Names are compared without regard to case, and ``-`` and blanks count as ``_``: ``F1-Score`` is ``f1_score``.
+#: Names are compared without case, and ``-`` and spaces count as ``_``: ``F1-Score`` is ``f1_score``.
 NAMES: Mapping[str, tuple[str, ...]] = {
     HIGHER: (
         # classification
@@ -102,16 +101,16 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "inference_time_ms", "inference_ms", "inference_latency_ms", "time_per_sample",
     ),
 }  # fmt: skip
-#: What may stand before a listed name, followed by one of ``_ / . - :`` or a blank: on which data it was measured.
+#: Prefixes of a listed name for the data it was measured on, followed by one of ``_ / . - :`` or a space.
 SPLITS = (
     "train", "training", "val", "valid", "validation", "valid_0", "valid_1", "validation_0", "validation_1", "dev", "eval",
     "evaluation", "test", "testing", "holdout", "oof", "cv",
 )  # fmt: skip
-#: The averages of scikit-learn's classification report, which stand before a name in the same way.
+#: The averages of scikit-learn's classification report, which are prefixes, too.
 AVERAGES = ("micro_avg", "macro_avg", "weighted_avg", "samples_avg")
 #: Names that may end with ``@`` and a number: ``precision@5``.
 AT = ("precision", "recall", "ndcg", "map", "mrr", "hits", "hit_rate", "accuracy", "acc", "f1", "pass", "dcg", "top")
-#: What may stand before a name that is lower-is-better to say that it was multiplied with -1, as scikit-learn scores are.
+#: Prefixes of a lower-is-better name for values that are multiplied by -1, as scikit-learn's scores.
 NEGATED = ("neg_", "negative_")
 
 _LISTED: Mapping[str, str] = {name: direction for direction, names in NAMES.items() for name in names}
@@ -124,9 +123,9 @@ _AS_UNDERSCORE = re.compile("[- ]")
 
 
 def listed_direction(name: str) -> str | None:
-    """The direction of a metric by the list: ``lower``, ``higher``, or None for a name that does not stand there.
+    """Return the direction of a metric in the list: ``lower``, ``higher``, or None for a name that is not in it.
 
-    One split of the data may stand before the name or behind it (``val_loss``, ``auc_test``); whole names win.
+    The name may have a split of the data before or after it (``val_loss``, ``auc_test``); full names take precedence.
     """
     name = _AS_UNDERSCORE.sub("_", name.lower())
     start = _PREFIX.match(name)
@@ -145,72 +144,52 @@ def _match_listed(name: str) -> str | None:
     return HIGHER if _AT.search(name) and _AT.sub("", name) in AT else None
 
 
-class Declaration(NamedTuple):
-    """A direction that a document declares, and where it stands."""
-
-    direction: str
-    source: SettingsSource
-    path: Path
-
-
 class Directions:
-    """The directions of metrics: those that are declared for a model, else the list."""
+    """The directions of metrics: declared for a model, else from the list."""
 
-    def __init__(self, declared: Mapping[str, Declaration] | None = None) -> None:
+    def __init__(self, declared: Mapping[str, tuple[str, SettingsSource]] | None = None) -> None:
         self.declarations = dict(declared or {})
 
     @classmethod
     def parse(cls, value: Any, source: SettingsSource) -> Directions:
-        """Read what stands under ``metrics`` in a document.
-
-        Args:
-            value: A mapping of names of metrics to ``lower`` or ``higher``; None for a document without one.
-            source: The document.
-
-        Raises:
-            InvalidInput: Something else stands there; with its line.
-        """
+        """Parse the value of ``metrics`` in a document. Raises :class:`InvalidInput` with its line."""
         if value is None:
             return cls()
         if not isinstance(value, Mapping):
             raise source.error((KEY,), "is not a mapping", "write 'name: lower' or 'name: higher' lines below it")
         found = {}
         for name, direction in value.items():
-            path = (KEY, name)
-            try:
-                values.key(name)
-            except InvalidInput as error:
-                raise source.error(path, error.message, error.hint) from None
+            source.checked((KEY, name), values.key, name)
             if direction not in (LOWER, HIGHER):
-                raise source.error(path, f"'{str(direction)[:40]}' is not a direction", "write lower or higher")
-            found[name] = Declaration(direction, source, path)
+                raise source.error((KEY, name), f"'{str(direction)[:40]}' is not a direction", "write lower or higher")
+            found[name] = direction, source
         return cls(found)
 
     def over(self, other: Directions) -> Directions:
-        """These, and those of ``other``, the wider document, for the names that these do not declare."""
+        """Join with the directions of a wider document, which count for the names that these do not declare."""
         return Directions({**other.declarations, **self.declarations})
 
     def declared(self, name: str) -> str | None:
-        """The direction that a document declares: ``lower``, ``higher``, or None."""
+        """Return the declared direction: ``lower``, ``higher``, or None."""
         found = self.declarations.get(name)
-        return found.direction if found else None
+        return found[0] if found else None
 
     def direction(self, name: str) -> str | None:
-        """The direction of a metric: ``lower``, ``higher``, or None where it is not known."""
+        """Return the direction of a metric: ``lower``, ``higher``, or None if it is not known."""
         return self.declared(name) or listed_direction(name)
 
     def better(self, name: str, before: float | None, after: float | None) -> bool | None:
-        """Whether ``after`` is better than ``before``; None where that is not known, or neither is."""
+        """Return whether ``after`` is better than ``before``; None if that is not known, or they are equal."""
         direction = self.direction(name)
         if direction is None or before is None or after is None or before == after:
             return None
         return (after < before) == (direction == LOWER)
 
     def lines(self) -> Iterator[tuple[str, str, SettingsSource, Path]]:
-        """What is declared, line by line: the name, the direction, where it stands."""
-        for name, (direction, source, path) in self.declarations.items():
-            yield f"{KEY}.{name}", direction, source, path
+        """Yield the declarations: name, direction, and place."""
+        for name, (direction, source) in self.declarations.items():
+            yield f"{KEY}.{name}", direction, source, (KEY, name)
 
 
-#: Nothing declared: the list alone.
+#: The list alone, without declarations.
 LISTED = Directions()

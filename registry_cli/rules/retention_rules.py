@@ -1,4 +1,4 @@
-"""What a person says of how long versions stay: by flags, or in a ``retention:`` mapping that people edit."""
+"""Rules of retention: from the options of a command, or from the ``retention:`` mapping of a document."""
 
 from __future__ import annotations
 
@@ -16,23 +16,21 @@ from .metric_directions import HIGHER, LOWER, Directions, listed_direction
 from .settings_errors import Path, SettingsSource, suggest
 from .stages import ARCHIVE, DELETE, PACK
 
-#: How many of those that held a stage last are never chosen, unless it is said.
+#: The default number of the last holders of a stage that are never chosen.
 HOLDERS = 3
 MOST = 1_000_000
 
 _BEST = re.compile(r"(-?)([^-].*?):([0-9]{1,9})(?::(min|max))?\Z", re.DOTALL)
 _ROOT: Path = ("retention",)
-#: The keys of a ``retention:`` mapping, and those of each of them; the last one is for ``archive`` alone.
+#: The keys of a ``retention:`` mapping, and of its sections; the last one is for ``archive`` only.
 SECTIONS = ("archive", "prune")
 KEYS = ("older_than", "keep", "best", "where", "keep_holders", "compress")
-#: How what is archived is packed, by what a policy says.
+#: The compression for each value of ``compress``.
 _COMPRESSIONS = {True: "gzip", False: "", "gzip": "gzip", "zstd": "zstd"}
 
 
 class Best(NamedTuple):
-    """The ``most`` versions with the lowest value of a metric, or the highest; ``lowest`` is None where the rule itself
-    does not say which.
-    """
+    """The ``most`` versions with the lowest or highest values of a metric; ``lowest`` is None if it is not stated."""
 
     metric: str
     most: int
@@ -44,7 +42,7 @@ class Best(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Best:
-        """Read ``-loss:3`` or ``loss:3:min`` (the lowest), ``auc:3:max`` (the highest), ``auc:3`` (see :meth:`directed`)."""
+        """Parse ``-loss:3`` or ``loss:3:min`` (lowest), ``auc:3:max`` (highest), or ``auc:3`` (:meth:`directed`)."""
         match = _BEST.match(text)
         if match is None or (match[1] and match[4]):
             raise InvalidInput(
@@ -55,14 +53,10 @@ class Best(NamedTuple):
         return cls(match[2], _count(int(match[3]), "best"), lowest)
 
     def directed(self, directions: Directions) -> Best:
-        """The rule with a direction, where it has none: the one that is declared for its metric, else the listed one.
+        """Return the rule with the direction that is declared or listed for its metric, if it is known.
 
-        Returns:
-            The rule, unchanged where no direction is known.
-
-        Raises:
-            InvalidInput: The metric is listed as lower-is-better, and neither the rule nor a declaration says that
-                the lowest are meant: ``loss:3`` reads like the highest three.
+        Raises :class:`InvalidInput` for a metric that is listed as lower-is-better, if neither the rule nor a
+        declaration has a direction: ``loss:3`` reads like the highest three.
         """
         if self.lowest is not None:
             return self
@@ -73,7 +67,7 @@ class Best(NamedTuple):
         return self if direction is None else self._replace(lowest=direction == LOWER)
 
     def ambiguous(self, why: str) -> InvalidInput:
-        """What to raise for a rule that does not say whether the lowest or the highest are meant."""
+        """Return the error for a rule without a direction."""
         name = escape_for_message(self.metric)
         return InvalidInput(
             f"'{name}:{self.most}' does not say whether to keep the lowest or the highest values: {why}",
@@ -83,9 +77,9 @@ class Best(NamedTuple):
 
 @dataclass(frozen=True)
 class RetentionRules:
-    """A version that any of these keeps is kept. At least one is there; see :meth:`build`.
+    """Rules of which each keeps versions; at least one is set (see :meth:`build`).
 
-    ``compress`` says how what is archived is packed (``gzip`` or ``zstd``), empty for not at all.
+    ``compress`` is the compression with which archived versions are packed, empty if they are not.
     """
 
     older_than: str = ""
@@ -106,7 +100,7 @@ class RetentionRules:
         keep_holders: int = HOLDERS,
         compress: bool | str = False,
     ) -> RetentionRules:
-        """Read what was said; :class:`InvalidInput` for a slip, and for no rule at all: that would choose everything."""
+        """Parse the options. Raises :class:`InvalidInput`, also without any rule: that would choose everything."""
         rules = cls(
             older_than or "",
             None if keep is None else _count(keep, "keep"),
@@ -126,14 +120,9 @@ class RetentionRules:
         return rules
 
     def directed(self, directions: Directions, *, strict: bool) -> RetentionRules:
-        """The rules with a direction for each ``best``; see :meth:`Best.directed`.
+        """Return the rules with a direction for each ``best``; see :meth:`Best.directed`.
 
-        Args:
-            directions: What is known of the metrics of the model.
-            strict: Whether a metric of unknown direction is an error. Otherwise such a rule keeps every version.
-
-        Raises:
-            InvalidInput: It does not follow which versions are the best.
+        A metric of unknown direction is an error if ``strict``; otherwise its rule keeps every version.
         """
         best = tuple(each.directed(directions) for each in self.best)
         unknown = [each for each in best if each.lowest is None]
@@ -143,7 +132,7 @@ class RetentionRules:
 
     @property
     def undirected(self) -> tuple[str, ...]:
-        """The metrics of rules for the best versions that have no direction, and therefore keep every version."""
+        """The metrics without a direction, whose rules keep every version."""
         return tuple(dict.fromkeys(each.metric for each in self.best if each.lowest is None))
 
     def __str__(self) -> str:
@@ -156,7 +145,7 @@ class RetentionRules:
 
 @dataclass(frozen=True)
 class RetentionPolicy:
-    """A ``retention:`` mapping. ``sources`` are the documents in which its sections stand; an empty one turns it off."""
+    """A ``retention:`` mapping. ``sources`` are the documents of its sections; an empty section turns it off."""
 
     archive: RetentionRules | None = None
     prune: RetentionRules | None = None
@@ -164,13 +153,13 @@ class RetentionPolicy:
 
     @classmethod
     def parse(cls, value: Any, source: SettingsSource) -> RetentionPolicy:
-        """Read the mapping in a document; :class:`InvalidInput` for a slip, with its line and the nearest right key."""
+        """Parse the mapping of a document. Raises :class:`InvalidInput` with the line of a mistake."""
         if value is None:
             return cls()
         if not isinstance(value, dict):
             raise source.error(_ROOT, "is no mapping", "write archive: and prune: below it")
         _check_keys(value, SECTIONS, _ROOT, source)
-        found = {key: _section(each, (*_ROOT, key), source) for key, each in value.items()}
+        found = {key: _parse_section(each, (*_ROOT, key), source) for key, each in value.items()}
         prune = found.get("prune")
         if prune and not prune.older_than:
             raise source.error((*_ROOT, "prune"), "has no 'older_than'", "what is deleted is gone: say how old")
@@ -179,7 +168,7 @@ class RetentionPolicy:
         return cls(found.get("archive"), prune, dict.fromkeys(found, source))
 
     def over(self, other: RetentionPolicy) -> RetentionPolicy:
-        """The sections of this one, and those of ``other`` that this one says nothing of."""
+        """Join with the policy of a wider document: of each section, the one in the nearer document counts."""
         return RetentionPolicy(
             self.archive if "archive" in self.sources else other.archive,
             self.prune if "prune" in self.sources else other.prune,
@@ -187,19 +176,13 @@ class RetentionPolicy:
         )
 
     def check_directions(self, directions: Directions) -> None:
-        """Raise :class:`InvalidInput`, with its line, for a rule whose metric is listed as lower-is-better and that does
-        not say whether the lowest are meant.
-        """
+        """Raise :class:`InvalidInput`, with its line, for a rule with an ambiguous metric (:meth:`Best.directed`)."""
         for section, source in self.sources.items():
-            rules = getattr(self, section)
-            try:
-                if rules is not None:
-                    rules.directed(directions, strict=False)
-            except InvalidInput as error:
-                raise source.error((*_ROOT, section, "best"), error.message, error.hint) from None
+            for best in rules.best if (rules := getattr(self, section)) else ():
+                source.checked((*_ROOT, section, "best"), best.directed, directions)
 
     def lines(self) -> Iterator[tuple[str, str, SettingsSource, Path]]:
-        """What it says, line by line: the name, the value, where it stands."""
+        """Yield the settings: name, value, and place."""
         for section in SECTIONS:
             if section not in self.sources:
                 continue
@@ -214,7 +197,7 @@ class RetentionPolicy:
                     yield ".".join((*path, key)), words, source, (*path, key)
 
 
-def _section(value: Any, path: Path, source: SettingsSource) -> RetentionRules | None:
+def _parse_section(value: Any, path: Path, source: SettingsSource) -> RetentionRules | None:
     if value is None or value == {}:
         return None
     if not isinstance(value, dict):
@@ -235,14 +218,12 @@ def _section(value: Any, path: Path, source: SettingsSource) -> RetentionRules |
     compress = value.get("compress", False)
     if not isinstance(compress, (bool, str)) or compress not in _COMPRESSIONS:
         raise source.error((*path, "compress"), "is no right value", "it is true, false, gzip or zstd")
-    try:
-        return RetentionRules.build(**{**value, "best": best})
-    except InvalidInput as error:
-        raise source.error(path, error.message, error.hint) from None
+    rules: RetentionRules = source.checked(path, lambda: RetentionRules.build(**{**value, "best": best}))
+    return rules
 
 
 def _check_keys(value: Mapping[str, Any], known: tuple[str, ...], path: Path, source: SettingsSource) -> None:
-    """Unlike a setting, a rule that isn't known is never passed over: what it was to keep would be lost."""
+    """Refuse an unknown rule: ignoring it would remove what it was to keep."""
     for key in value:
         if key not in known:
             hint = suggest(key, known, 0.6) or f"there are: {', '.join(known)}"
@@ -256,8 +237,8 @@ def _count(number: int, what: str) -> int:
 
 
 class RetentionStep(NamedTuple):
-    """One action on a model. ``strict``: a metric that no version has is an error. ``policy``: the rules come from a
-    document, so a metric without a direction keeps every version instead of being an error.
+    """One action on a model. ``strict``: a metric that no version has is an error. ``policy``: the rules are from a
+    document, so that a metric without a direction keeps every version instead of being an error.
     """
 
     model: str
@@ -268,15 +249,11 @@ class RetentionStep(NamedTuple):
 
 
 def iter_policy_steps(name: str, policy: RetentionPolicy, own: str) -> Iterator[RetentionStep]:
-    """Yield what a policy does to a model, deletions first: what is archived now has its time.
+    """Yield the steps of a policy, deletions first: what is archived now is not deleted in the same run.
 
-    A wider document may name a metric that not every model has; only rules in ``own``, the model's document, are strict.
+    A wider document may name a metric that not every model has; only rules in ``own``, the model's own, are strict.
     """
-    sources = policy.sources
-    if policy.prune:
-        yield RetentionStep(name, DELETE, policy.prune, sources["prune"].file == own, True)
-    if policy.archive:
-        strict = sources["archive"].file == own
-        yield RetentionStep(name, ARCHIVE, policy.archive, strict, True)
-        if policy.archive.compress:
-            yield RetentionStep(name, PACK, policy.archive, strict, True)
+    for action, section in ((DELETE, "prune"), (ARCHIVE, "archive"), (PACK, "archive")):
+        rules: RetentionRules | None = getattr(policy, section)
+        if rules and (action != PACK or rules.compress):
+            yield RetentionStep(name, action, rules, policy.sources[section].file == own, True)

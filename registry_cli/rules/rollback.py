@@ -1,4 +1,4 @@
-"""Rollback: what a stage held, as its events tell it, and which of that a rollback can go to. Pure rules."""
+"""Rollback: the versions that a stage held, from its events, and to which of them it can be rolled back."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ..core.lazy_dataclass import dataclass
+from ..core.quantities import parse_epoch, to_epoch
 from ..core.records import Event, StageTable
 from ..core.version_ranges import VersionRanges
 from ..errors import Conflict, InvalidInput, NotFound, Refused
-from .stages import STAGE_ACTIONS
+from .stages import get_pointers_after
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-
-#: A second rollback of a stage within so many seconds may be a second person's answer to the same incident.
+#: Seconds in which a second rollback of a stage may be another person's reaction to the same incident.
 WINDOW = 600
 
 
 @dataclass(frozen=True)
 class StageTimeline:
-    """What a stage held, oldest first, without what was rolled back. ``held`` says whether the last still holds it.
+    """The versions that a stage held, oldest first, without those that were rolled back.
 
-    ``left`` are the versions that held it, too, and were rolled back from, the last holder first. ``rejected`` are those
-    of all that somebody rejected for the stage, where that was looked for. ``rollback`` is the newest rollback.
+    ``held`` says whether the last one still holds it. ``left`` are the versions that were rolled back from, the last
+    holder first, ``rejected`` those with a rejection for the stage, if that was read; ``rollback`` the last one.
     """
 
     numbers: tuple[int, ...] = ()
@@ -35,17 +35,17 @@ class StageTimeline:
 
     @property
     def earlier(self) -> tuple[int, ...]:
-        """Where rollbacks go one after another, nearest first."""
+        """The targets of repeated rollbacks, nearest first."""
         return tuple(reversed(self.numbers[:-1] if self.held else self.numbers))
 
     @property
     def holders(self) -> tuple[int, ...]:
-        """Every version that held the stage, each once: ``earlier``, then those that were rolled back from."""
+        """Every version that held the stage: ``earlier``, then those that were rolled back from."""
         return tuple(dict.fromkeys((*self.earlier, *self.left)))
 
 
 class RecentRollback(Conflict):
-    """A second rollback of a stage, shortly after the first; ``current`` is what the stage points to."""
+    """A second rollback of a stage, shortly after the first; ``current`` is the version in the stage."""
 
     def __init__(self, message: str, hint: str, current: int | None) -> None:
         super().__init__(message, hint)
@@ -53,18 +53,16 @@ class RecentRollback(Conflict):
 
 
 def build_timeline(events: Iterable[Event], stage: str) -> StageTimeline:
-    """Replay the moves of ``stage``. A rollback goes back along the chain, or forward again to what was rolled back."""
+    """Replay the moves of ``stage``. A rollback goes to an earlier version, or forward to one that was rolled back."""
     numbers: list[int] = []
     undone: list[int] = []
     every: dict[int, None] = {}
     held, newest = False, None
     for event in events:
-        if event.action == "repaired":  # the lines before are lost: what it held then is all that is known
-            after = event.detail.get("stages", {}).get(stage)
-        elif event.action not in STAGE_ACTIONS or event.detail.get("stage") != stage:
+        pointers = get_pointers_after(event, (stage,))
+        if stage not in pointers:
             continue
-        else:
-            after = event.detail.get("after")
+        after = pointers[stage]
         rolled_back = event.action == "rolled-back"
         newest = event if rolled_back else newest
         held = after is not None
@@ -86,18 +84,14 @@ def build_timeline(events: Iterable[Event], stage: str) -> StageTimeline:
 
 
 def check_recent_rollback(line: StageTimeline, model: str, stage: str, current: int | None, now: datetime) -> None:
-    """:class:`RecentRollback` if the newest rollback of ``stage`` was less than :data:`WINDOW` ago, by whomever.
+    """Raise :class:`RecentRollback` if ``stage`` was rolled back less than :data:`WINDOW` seconds ago, by anyone.
 
-    A time that can't be read, or that is still to come (clocks differ), counts as recent.
+    A time that can't be parsed, or in the future (clocks differ), counts as recent.
     """
-    from ..core.quantities import parse_epoch, to_epoch
-
     event = line.rollback
-    if event is None:
-        return
-    at = parse_epoch(event.at)
+    at = parse_epoch(event.at) if event else None
     age = 0.0 if at is None else to_epoch(now) - at
-    if age >= WINDOW:
+    if event is None or age >= WINDOW:
         return
     before, after = (
         "nothing" if (number := event.detail.get(key)) is None else f"{model}@{number}" for key in ("before", "after")
@@ -110,53 +104,53 @@ def check_recent_rollback(line: StageTimeline, model: str, stage: str, current: 
     )
 
 
+def list_targets(table: StageTable, stage: str, line: StageTimeline) -> list[int]:
+    """List the earlier holders that are neither in ``stage`` now nor deleted, the target of a rollback first."""
+    current = table.stages.get(stage)
+    return [each for each in dict.fromkeys(line.earlier) if each != current and each not in table.deleted]
+
+
 def list_candidates(
     table: StageTable, stage: str, line: StageTimeline, among: tuple[int, ...] | None = None
 ) -> tuple[int, ...]:
-    """Of the earlier holders, or of those ``among``, what ``stage`` can go to now: not archived, deleted or rejected."""
+    """List the earlier holders, or those ``among``, that are not in ``stage`` now, archived, deleted or rejected."""
     gone, closed = table.archived | table.deleted, {*line.rejected, table.stages.get(stage)}
     wanted = line.earlier if among is None else among
     return tuple(each for each in dict.fromkeys(wanted) if each not in gone and each not in closed)
 
 
 def find_rollback_target(table: StageTable, model: str, stage: str, line: StageTimeline, to: int | None = None) -> int:
-    """The version that a rollback of ``stage`` goes to: ``to``, or the nearest earlier holder that is not deleted.
+    """Return the target of a rollback of ``stage``: ``to``, or the nearest earlier holder that is not deleted.
 
-    ``to`` is any version that ever held the stage, also one that was rolled back from. Raises :class:`InvalidInput`
-    when it never did, :class:`NotFound` when it was deleted or there is
-    none, :class:`Conflict` when it is archived, :class:`Refused` when somebody rejected it.
+    Raises:
+        InvalidInput: ``to`` never held the stage, or holds it now.
+        NotFound: the target was deleted, or there is none.
+        Conflict: it is archived.
+        Refused: it was rejected for the stage.
     """
     current = table.stages.get(stage)
-    earlier = [number for number in dict.fromkeys(line.earlier) if number != current]
     if to is not None and (to == current or to not in line.holders):
         can = " ".join(f"{model}@{number}" for number in list_candidates(table, stage, line, line.holders)[:10])
         raise InvalidInput(
             f"{stage} of {model} is at {model}@{to} already" if to == current else f"{model}@{to} never held {stage}",
             f"a rollback can go to {can}" if can else "there is no version to roll back to",
         )
-    if to is not None and to in table.deleted:
-        raise NotFound(
-            f"{model}@{to}, which held {stage} before, was deleted", suggest_rollback(table, model, stage, line, to)
-        )
-    target = to if to is not None else next((each for each in earlier if each not in table.deleted), None)
+    target = to if to is not None else next(iter(list_targets(table, stage, line)), None)
     if target is None:
         raise NotFound(f"nothing held {stage} of {model} before", "there is no version to roll back to")
+    message = f"{model}@{target}, which held {stage} before,"
+    further = suggest_rollback(table, model, stage, line, target)
+    if target in table.deleted:
+        raise NotFound(f"{message} was deleted", further)
     if target in table.archived:
-        further = suggest_rollback(table, model, stage, line, target)
-        raise Conflict(
-            f"{model}@{target}, which held {stage} before, is archived",
-            f"registry restore {model}@{target} first, or {further}",
-        )
+        raise Conflict(f"{message} is archived", f"registry restore {model}@{target} first, or {further}")
     if target in line.rejected:
-        raise Refused(
-            f"{model}@{target}, which held {stage} before, was rejected for it: registry approvals {model}@{target}",
-            suggest_rollback(table, model, stage, line, target),
-        )
+        raise Refused(f"{message} was rejected for it: registry approvals {model}@{target}", further)
     return target
 
 
 def suggest_rollback(table: StageTable, model: str, stage: str, line: StageTimeline, number: int) -> str:
-    """What to do when a rollback can't go to ``number``: the next candidate behind it, else another one."""
+    """A hint for a rollback that can't go to ``number``: the next candidate before it, else another one."""
     earlier = list(dict.fromkeys(line.earlier))
     can = list_candidates(table, stage, line)
     behind = earlier[earlier.index(number) + 1 :] if number in earlier else []
@@ -168,8 +162,8 @@ def suggest_rollback(table: StageTable, model: str, stage: str, line: StageTimel
 
 @dataclass(frozen=True)
 class StageHolder:
-    """A version that held, or holds, a stage. ``state`` is ``current``, ``next`` (where a rollback goes), ``earlier``,
-    ``rolled-back`` (what it was rolled back from, where ``to`` goes again), ``archived``, ``rejected`` or ``deleted``.
+    """A version that held, or holds, a stage. ``state`` is ``current``, ``next`` (the target of a rollback),
+    ``earlier``, ``rolled-back`` (possible with ``to``), ``archived``, ``rejected`` or ``deleted``.
     """
 
     model: str
@@ -182,7 +176,7 @@ class StageHolder:
 
 
 def list_holders(table: StageTable, model: str, stage: str, line: StageTimeline) -> tuple[StageHolder, ...]:
-    """What holds ``stage``, what held it before, the nearest first, and what it was rolled back from, each once."""
+    """List the holder of ``stage``, the earlier holders, nearest first, and those that were rolled back from."""
     current = table.stages.get(stage)
     try:
         following = find_rollback_target(table, model, stage, line)
@@ -205,13 +199,11 @@ def list_holders(table: StageTable, model: str, stage: str, line: StageTimeline)
 def find_rollback_targets(
     table: StageTable, numbers: VersionRanges, chains: Mapping[str, StageTimeline]
 ) -> dict[str, int]:
-    """Of ``numbers`` those that a rollback of an occupied stage would go to, by stage."""
+    """Return the versions among ``numbers`` that a rollback of an occupied stage would go to, by stage."""
     found = {}
     for stage, line in chains.items():
-        current = table.stages.get(stage)
-        gone = (number for number in line.earlier if number != current and number not in table.deleted)
-        target = next(gone, None)
-        if target is not None and current is not None and target in numbers and target not in table.archived:
+        target = next(iter(list_targets(table, stage, line)), None)
+        if target is not None and stage in table.stages and target in numbers and target not in table.archived:
             found[stage] = target
     return found
 
@@ -219,8 +211,7 @@ def find_rollback_targets(
 def check_rollback_targets(
     table: StageTable, model: str, numbers: VersionRanges, chains: Mapping[str, StageTimeline]
 ) -> None:
-    """:class:`Conflict` for the version that a rollback of an occupied stage would go to."""
+    """Raise :class:`Conflict` if ``numbers`` has a version that a rollback of an occupied stage would go to."""
     for stage, target in find_rollback_targets(table, numbers, chains).items():
-        raise Conflict(
-            f"{model}@{target} is what a rollback of {stage} would go to", "keep it, or say --force with a --reason"
-        )
+        message = f"{model}@{target} is what a rollback of {stage} would go to"
+        raise Conflict(message, "keep it, or say --force with a --reason")

@@ -1,12 +1,13 @@
-"""The rules of stages, aliases, the archive and deletion: from one stage table to the next.
+"""The rules of stages, aliases, archiving and deletion: functions from one stage table to the next.
 
-Every function returns the new table or raises; none looks at a file. The caller commits the table.
+Each returns the new table, or raises an error. The caller commits the table.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ..core.lazy_dataclass import dataclass
 from ..core.names import Selector, version_number
@@ -14,18 +15,16 @@ from ..core.records import Event, StageTable
 from ..core.version_ranges import VersionRanges
 from ..errors import Conflict, InvalidInput, NotFound
 
-#: What retention may do to versions.
-ARCHIVE = "archive"
-DELETE = "delete"
-PACK = "pack"
-#: Actions that change what a stage points to.
+#: The actions of retention.
+ARCHIVE, DELETE, PACK = "archive", "delete", "pack"
+#: The actions of events that change a stage.
 STAGE_ACTIONS = frozenset({"promoted", "demoted", "rolled-back"})
-#: Those that change what an alias points to.
+#: The actions of events that change an alias.
 ALIAS_ACTIONS = frozenset({"aliased", "unaliased"})
 
 
 class Unset(enum.Enum):
-    """The value of ``expect`` when nothing is expected (None means that the pointer must point to nothing)."""
+    """The value of ``expect`` if nothing is expected (None means that the stage must be empty)."""
 
     ANY = "any"
 
@@ -35,13 +34,13 @@ Expected = int | None | Unset
 
 
 def check_stage(stage: str, stages: tuple[str, ...]) -> None:
-    """Refuse a stage that this registry doesn't have."""
+    """Raise :class:`InvalidInput` for a stage that this registry doesn't have."""
     if stage not in stages:
         raise InvalidInput(f"there is no stage '{stage}'", f"this registry has: {', '.join(stages)}")
 
 
 def parse_expected(text: str) -> int | None:
-    """What ``--expect`` was given: a version number, or ``none`` as None."""
+    """Parse the value of ``--expect``: a version number, or ``none`` as None."""
     if text == "none":
         return None
     number = version_number(text)
@@ -51,7 +50,7 @@ def parse_expected(text: str) -> int | None:
 
 
 def check_expected(pointers: Mapping[str, int], name: str, model: str, expected: Expected) -> None:
-    """Compare-and-swap: :class:`Conflict`, with the current value, unless ``name`` is at ``expected``, or that is ANY."""
+    """Raise :class:`Conflict`, with the current value, unless ``name`` is at ``expected``, or that is ANY."""
     current = pointers.get(name)
     if expected is not ANY and current != expected:
         now = f"at {model}@{current}" if current else "empty"
@@ -60,7 +59,7 @@ def check_expected(pointers: Mapping[str, int], name: str, model: str, expected:
 
 
 def resolve_selector(table: StageTable, model: str, selector: Selector) -> int:
-    """The number that a stage, an alias or a number stands for. ``latest`` and digests are the reader's to find."""
+    """Return the version of a stage, an alias or a number. ``latest`` and digests are resolved by the reader."""
     if selector.number is not None:
         return selector.number
     name = str(selector.name)
@@ -71,14 +70,14 @@ def resolve_selector(table: StageTable, model: str, selector: Selector) -> int:
 
 
 def check_in_use(table: StageTable, model: str, number: int) -> None:
-    """Refuse a version that is archived or packed, for what puts a version into use."""
+    """Raise :class:`Conflict` for a version that is archived or packed."""
     if number in table.archived or number in table.packed:
         state = "archived" if number in table.archived else "packed"
         raise Conflict(f"{model}@{number} is {state}", f"registry restore {model}@{number} brings it back")
 
 
 def set_stage(table: StageTable, model: str, stage: str, number: int, *, archive_previous: bool = False) -> StageTable:
-    """``stage`` points to ``number``; what held it before stays as it is, or goes to the archive."""
+    """Set ``stage`` to ``number``; archive the previous version if ``archive_previous``."""
     check_in_use(table, model, number)
     before = table.stages.get(stage)
     table = table.with_(stages={**table.stages, stage: number})
@@ -88,7 +87,6 @@ def set_stage(table: StageTable, model: str, stage: str, number: int, *, archive
 
 
 def clear_stage(table: StageTable, stage: str) -> StageTable:
-    """``stage`` points to nothing."""
     return table.with_(stages={name: at for name, at in table.stages.items() if name != stage})
 
 
@@ -102,19 +100,19 @@ def remove_alias(table: StageTable, alias: str) -> StageTable:
 
 
 def archive(table: StageTable, model: str, numbers: VersionRanges) -> StageTable:
-    """Take versions out of use. :class:`Conflict` while a stage or alias points to one of them."""
+    """Archive versions. Raises :class:`Conflict` while a stage or alias points to one of them."""
     for number in numbers:
         check_unpointed(table, model, number, "archived")
     return table.with_(archived=table.archived | numbers)
 
 
 def restore(table: StageTable, numbers: VersionRanges) -> StageTable:
-    """Bring archived versions back into use; their files lie in their folders."""
+    """Bring archived versions back into use, unpacked."""
     return table.with_(archived=table.archived - numbers, packed=table.packed - numbers)
 
 
 def pack(table: StageTable, model: str, number: int) -> StageTable:
-    """The files of an archived version lie in its pack from now on."""
+    """Mark an archived version as packed."""
     if number in table.deleted:
         raise NotFound(f"{model}@{number} was deleted", "its number is not used again")
     if number not in table.archived:
@@ -123,7 +121,7 @@ def pack(table: StageTable, model: str, number: int) -> StageTable:
 
 
 def delete(table: StageTable, model: str, number: int) -> StageTable:
-    """Leave a tombstone for a version. :class:`Conflict` while a stage or alias points to it."""
+    """Mark a version as deleted. Raises :class:`Conflict` while a stage or alias points to it."""
     check_unpointed(table, model, number, "deleted")
     one = VersionRanges.from_numbers([number])
     return table.with_(archived=table.archived - one, deleted=table.deleted | one, packed=table.packed - one)
@@ -141,7 +139,7 @@ def check_unpointed(table: StageTable, model: str, number: int, action: str) -> 
 
 @dataclass(frozen=True)
 class StageInterval:
-    """That a version held ``stage``, from when until when, in seconds since 1970; ``until`` is None while it does."""
+    """The time for which a version held ``stage``, in seconds since 1970; ``until`` is None while it does."""
 
     stage: str
     since: float
@@ -149,13 +147,13 @@ class StageInterval:
 
 
 def list_intervals(events: Iterable[Event], number: int) -> list[StageInterval]:
-    """Every stage that version ``number`` held, oldest first. Where the times can't be read, it held it for no time."""
-    from ..core.quantities import parse_epoch
+    """List the stages that a version held, oldest first. Where a time can't be parsed, the length is 0."""
+    from ..core.quantities import parse_epoch  # with datetime
 
     held: dict[str, float] = {}
     found: list[StageInterval] = []
     for event in events:
-        for stage, after in _get_pointers_after(event, held).items():
+        for stage, after in get_pointers_after(event, held).items():
             moment = parse_epoch(event.at)
             if stage in held and after != number:
                 since = held.pop(stage)
@@ -165,10 +163,10 @@ def list_intervals(events: Iterable[Event], number: int) -> list[StageInterval]:
     return [*found, *(StageInterval(stage, since) for stage, since in held.items())]
 
 
-def _get_pointers_after(event: Event, held: Iterable[str]) -> Mapping[str, object]:
-    """What each stage that an event is about points to after it; ``held`` are those that held something before."""
+def get_pointers_after(event: Event, held: Iterable[str]) -> Mapping[str, Any]:
+    """The versions of the stages that an event changes; ``held`` are the stages with a version before it."""
     detail = event.detail
-    if event.action == "repaired":  # the lines before are lost: what stages held then is all that is known
+    if event.action == "repaired":  # the history before it is lost
         stages = detail.get("stages")
         return {**dict.fromkeys(held), **(stages if isinstance(stages, Mapping) else {})}
     stage = detail.get("stage")

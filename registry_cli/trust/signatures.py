@@ -1,10 +1,10 @@
-"""Signatures of versions and events, made and checked by ``ssh-keygen -Y``: with SSH keys, agents and security keys.
+"""Signatures of versions and events, made and verified by ``ssh-keygen -Y``: with SSH keys, agents and security keys.
 
-What is signed is an event, in its canonical spelling, without its signature. A version's signature is an event, too:
-it names the digest of the manifest, and the sha256 of ``version.yaml``.
+The signed data is an event as canonical JSON, without its signature. The signature of a version is an event, too, with
+the digest of the manifest and the sha256 of ``version.yaml``.
 
-``ssh-keygen`` alone decides what a signature is worth: principals, namespaces, validity and certificate authorities
-stand in ``allowed_signers``, revoked keys in ``revoked_signers``. A key must have been valid when the event says it was.
+Only ``ssh-keygen`` decides whether a signature is valid: principals, namespaces, validity and certificate authorities
+are in ``allowed_signers``, revoked keys in ``revoked_signers``. A key must have been valid at the time of the event.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import NamedTemporaryFile
+from typing import Any
 
-from ..core import values
-from ..core.lazy_dataclass import dataclass, field
+from ..core import subprocesses, values
+from ..core.lazy_dataclass import dataclass, field, replace
+from ..core.quantities import parse_epoch
 from ..core.records import Event, VersionRecord
 from ..core.results import Problem, Signature
 from ..core.text import replace_unprintable
 from ..errors import InvalidInput, NotFound, RegistryError
+from ..rules.approvals import parse_events
 from ..store import history
 from ..store.layout import Layout, ModelLayout
 from ..store.reader import ModelReader
 
-if TYPE_CHECKING:
-    from ..core.subprocesses import Finished
-
-#: Signatures for other purposes, by the same keys, are none of ours.
+#: The namespace: signatures that the same keys made for other purposes do not count.
 NAMESPACE = "registry-cli"
-#: The key of an event's details that holds its signature.
+#: The key of an event's details that has its signature.
 SIGNATURE = "signature"
-#: Seconds for a signature: somebody may have to touch a key, or to find it first.
+#: Seconds for signing: somebody may have to touch a security key, or to find it first.
 PATIENCE = 120.0
 _CHECKING = 30.0
 _LONGEST = 100_000
@@ -48,15 +48,21 @@ BAD, UNKNOWN, OTHER = "signature-bad", "signature-unknown", "signature-other"
 
 
 def signed_bytes(event: Event) -> bytes:
-    """The bytes that are signed."""
+    """The bytes of an event that its signature is over."""
     return values.canonical({key: value for key, value in event.document().items() if key != SIGNATURE})
 
 
 def sign(data: bytes, key: str | os.PathLike[str]) -> str:
-    """The signature of ``data`` by a key: the path of a private key, or of a public one whose other half an agent has.
+    """Return the signature of ``data``, in the armored form of OpenSSH.
 
-    Raises :class:`NotFound` for no such key, :class:`InvalidInput` for one that can't be used, :class:`RegistryError`
-    without an OpenSSH that can sign.
+    Args:
+        data: the bytes to sign.
+        key: the path of a private key, or of a public key whose private key an agent has.
+
+    Raises:
+        NotFound: there is no such key.
+        InvalidInput: the key can't be used.
+        RegistryError: OpenSSH is missing or too old, or did not sign in time.
     """
     path = Path(key).expanduser()
     if not path.is_file():
@@ -67,12 +73,13 @@ def sign(data: bytes, key: str | os.PathLike[str]) -> str:
     if done.code and b"passphrase" in done.errors:
         raise InvalidInput(f"'{key}' is locked by a passphrase", "hand it to an agent first: ssh-add KEY")
     if done.code or not done.output.startswith(b"-----BEGIN SSH SIGNATURE-----"):
-        raise InvalidInput(f"'{key}' can't sign: {_last_line(done.errors)}", _USABLE)
+        lines = done.errors.decode("utf-8", "replace").strip().splitlines() or ["it did not say why"]
+        raise InvalidInput(f"'{key}' can't sign: {replace_unprintable(lines[-1])[:300]}", _USABLE)
     return done.output.decode("ascii", "replace").strip() + "\n"
 
 
 def needs_touch(key: str | os.PathLike[str]) -> bool:
-    """Whether a key lies on a security key, which waits for a finger, as its public half says."""
+    """Return whether a key is on a security key that has to be touched, by its public key."""
     path = Path(key).expanduser()
     try:
         with Path(path if path.suffix == ".pub" else f"{path}.pub").open("rb") as stream:
@@ -82,7 +89,7 @@ def needs_touch(key: str | os.PathLike[str]) -> bool:
 
 
 def fingerprint(signature: str) -> str:
-    """The fingerprint of the key that made a signature, as ``ssh-keygen -l`` prints it; empty if it is none."""
+    """The fingerprint of the key that made a signature, as ``ssh-keygen -l`` prints it; empty if it can't be parsed."""
     try:
         blob = base64.b64decode("".join(signature.split("\n")[1:]).partition("-----END")[0], validate=True)
         length = int.from_bytes(blob[10:14], "big")
@@ -96,70 +103,66 @@ def fingerprint(signature: str) -> str:
 
 @dataclass(frozen=True)
 class Trust:
-    """Whose signatures count: the file of allowed signers, and that of revoked keys, either of which may be missing."""
+    """The files of allowed signers and of revoked keys. Either of them may be missing."""
 
     allowed: Path
     revoked: Path
 
-    def look(self, event: Event) -> Signature:
-        """Whether the signature of an event holds, and is that of the account which the event says it is by."""
+    def verify(self, event: Event) -> Signature:
+        """Verify the signature of an event, and that its key belongs to the author of the event."""
         signature = event.detail.get(SIGNATURE)
         text = signature if isinstance(signature, str) and len(signature) <= _LONGEST else ""
-        key = fingerprint(text)
-        if not key or not _is_signable(event):
-            return Signature(event.by, event.at, key, code=BAD, problem="there is no signature in it")
+        found = Signature(event.by, event.at, fingerprint(text))
+        try:
+            data = signed_bytes(event)
+        except (TypeError, ValueError, RecursionError):  # anybody may have written the event
+            data = b""
+        if not found.key or not data:
+            return replace(found, code=BAD, problem="there is no signature in it")
         with _signature_file(text) as path:
-            principals = self._principals(path, event)
+            principals = self._find_principals(path, event)
             wanted = _identities(principals, event.by)
             for principal in wanted:
-                if self._holds(path, event, principal):
-                    return Signature(event.by, event.at, key, principal)
-            if not self._fits(path, event):
-                return Signature(
-                    event.by, event.at, key, code=BAD, problem="the signature is not over what stands there"
-                )
+                if self._is_valid(path, event, principal):
+                    return replace(found, principal=principal)
+            words = ["-Y", "check-novalidate", "-n", NAMESPACE, "-s", path]
+            if _run(words, data, _CHECKING).code != 0:
+                return replace(found, code=BAD, problem="the signature is not over what stands there")
             named = (each for each in principals if each not in wanted and not _is_pattern(each))
-            others = [each for each in named if self._holds(path, event, each)]
+            others = [each for each in named if self._is_valid(path, event, each)]
         if others:
-            problem = f"says {event.by}, but is signed by {others[0]}"
-            return Signature(event.by, event.at, key, code=OTHER, problem=problem)
-        known = f"{key} is none of {self.allowed.name}, or not any more"
-        problem = known if self.allowed.is_file() else f"there is no {self.allowed.name} to know {key} by"
-        return Signature(event.by, event.at, key, code=UNKNOWN, problem=problem)
+            return replace(found, code=OTHER, problem=f"says {event.by}, but is signed by {others[0]}")
+        known = f"{found.key} is none of {self.allowed.name}, or not any more"
+        problem = known if self.allowed.is_file() else f"there is no {self.allowed.name} to know {found.key} by"
+        return replace(found, code=UNKNOWN, problem=problem)
 
-    def signed_by(self, event: Event, principal: str) -> bool:
-        """Whether the signature of an event is one of ``principal``."""
+    def is_signed_by(self, event: Event, principal: str) -> bool:
+        """Return whether an event has a valid signature of ``principal``."""
         signature = event.detail.get(SIGNATURE)
         if not isinstance(signature, str) or len(signature) > _LONGEST or not self.allowed.is_file():
             return False
         with _signature_file(signature) as path:
-            return self._holds(path, event, principal)
+            return self._is_valid(path, event, principal)
 
-    def _principals(self, signature: str, event: Event) -> list[str]:
-        """Whom the key belongs to, as ``allowed_signers`` names them, patterns as they stand."""
+    def _find_principals(self, signature: str, event: Event) -> list[str]:
+        """The principals of the key in ``allowed_signers``; patterns as they are."""
         if not self.allowed.is_file():
             return []
-        words = ["-Y", "find-principals", "-f", str(self.allowed), "-s", signature, *self._moment(event)]
+        words = ["-Y", "find-principals", "-f", str(self.allowed), "-s", signature, *self._verify_time(event)]
         done = _run(words, b"", _CHECKING)
         return done.output.decode("utf-8", "replace").split("\n")[:-1] if done.code == 0 else []
 
-    def _holds(self, signature: str, event: Event, principal: str) -> bool:
+    def _is_valid(self, signature: str, event: Event, principal: str) -> bool:
         words = ["-Y", "verify", "-n", NAMESPACE, "-f", str(self.allowed), "-I", principal, "-s", signature]
         if os.path.lexists(self.revoked):  # one that can't be read revokes everything
             words += ["-r", str(self.revoked)]
-        return _run([*words, *self._moment(event)], signed_bytes(event), _CHECKING).code == 0
+        return _run([*words, *self._verify_time(event)], signed_bytes(event), _CHECKING).code == 0
 
-    def _fits(self, signature: str, event: Event) -> bool:
-        words = ["-Y", "check-novalidate", "-n", NAMESPACE, "-s", signature]
-        return _run(words, signed_bytes(event), _CHECKING).code == 0
+    def _verify_time(self, event: Event) -> list[str]:
+        """The option with the time at which a key must have been valid, in local time, if a key has limits.
 
-    def _moment(self, event: Event) -> list[str]:
-        """The time at which a key must have been valid, in the local time that ``ssh-keygen`` reads.
-
-        Releases that know of no validity know no such option either: it is given only where it matters.
+        Releases of OpenSSH without this option have no limits of validity, either.
         """
-        from ..core.quantities import parse_epoch
-
         try:
             limited = b"valid-" in self.allowed.read_bytes()
         except OSError:
@@ -171,7 +174,7 @@ class Trust:
 
 
 def _identities(principals: Sequence[str], account: str) -> list[str]:
-    """Of these principals those that can mean an account: its name alone, or with ``@`` and anything behind it."""
+    """The principals that can mean an account: its name, alone or followed by ``@`` and a host."""
     found = []
     for principal in principals:
         name, mark, host = principal.partition("@")
@@ -186,28 +189,16 @@ def _is_pattern(principal: str) -> bool:
     return "*" in principal or "?" in principal
 
 
-def _is_signable(event: Event) -> bool:
-    """Whether an event, which may have been written by anybody, can be spelt canonically."""
-    try:
-        return bool(signed_bytes(event))
-    except (TypeError, ValueError, RecursionError):
-        return False
-
-
 @contextmanager
 def _signature_file(signature: str) -> Iterator[str]:
-    """``ssh-keygen`` reads a signature from a file only."""
-    from tempfile import NamedTemporaryFile
-
+    """A file with the signature: ``ssh-keygen`` reads it from nowhere else."""
     with NamedTemporaryFile(prefix="registry-signature-") as stream:
         stream.write(signature.encode("utf-8", "replace"))
         stream.flush()
         yield stream.name
 
 
-def _run(words: Sequence[str], data: bytes, seconds: float) -> Finished:
-    from ..core import subprocesses
-
+def _run(words: Sequence[str], data: bytes, seconds: float) -> subprocesses.Finished:
     try:
         done = subprocesses.run([_TOOL, *words], data=data, seconds=seconds)
     except FileNotFoundError:
@@ -217,88 +208,85 @@ def _run(words: Sequence[str], data: bytes, seconds: float) -> Finished:
     return done
 
 
-def _last_line(errors: bytes) -> str:
-    """The last thing that a program complained of, on one line."""
-    lines = errors.decode("utf-8", "replace").strip().splitlines()
-    return replace_unprintable(lines[-1])[:300] if lines else "it did not say why"
-
-
 SIGNED = "signed"
 MISPLACED = "signature-misplaced"
 
 
 def load_trust(layout: Layout) -> Trust:
-    """Whose signatures count in a registry."""
+    """The allowed and revoked signers of a registry."""
     return Trust(layout.allowed_signers, layout.revoked_signers)
 
 
-def parse_signatures(said: Mapping[str, Any]) -> list[Event]:
-    """The signatures that the annotation of a version has, each as the event that made it."""
-    found = []
-    entries = said.get("signatures")
-    for entry in entries if isinstance(entries, list) else ():
-        try:
-            event = Event.parse(entry if isinstance(entry, Mapping) else {})
-        except (KeyError, TypeError):
-            continue  # it is no signature of anybody; ``verify`` compares the document with the history
-        if event.action == SIGNED:
-            found.append(event)
-    return found
+def parse_signatures(annotation: Mapping[str, Any]) -> list[Event]:
+    """Return the signatures in the annotation of a version, as events."""
+    return list(parse_events(_list_entries(annotation), (SIGNED,)))
 
 
-def add_signature(said: Mapping[str, Any], event: Event) -> list[Any]:
-    """The list of an annotation with ``event`` in it: of each key the newest only."""
-    entries = said.get("signatures")
-    kept = [entry for entry in (entries if isinstance(entries, list) else []) if _key(entry) != _key(event.document())]
-    return [*kept, event.document()]
+def add_signature(annotation: Mapping[str, Any], event: Event) -> list[Any]:
+    """Return the signatures of an annotation with ``event`` in place of an earlier one by the same key."""
+    key = _fingerprint_of(event.document())
+    return [*(entry for entry in _list_entries(annotation) if _fingerprint_of(entry) != key), event.document()]
 
 
-def _key(entry: object) -> str:
+def _list_entries(annotation: Mapping[str, Any]) -> list[Any]:
+    entries = annotation.get("signatures")
+    return entries if isinstance(entries, list) else []
+
+
+def _fingerprint_of(entry: object) -> str:
     signature = entry.get(SIGNATURE) if isinstance(entry, Mapping) else None
     return fingerprint(signature) if isinstance(signature, str) else ""
 
 
 def signature_subject(version: VersionRecord, record: str) -> dict[str, str]:
-    """What a signature of ``version`` is about, as its event has it; ``record`` is the sha256 of ``version.yaml``."""
+    """Return the details of an event that signs ``version``; ``record`` is the sha256 of ``version.yaml`` in hex."""
     return {"digest": f"sha256:{version.digest}", "record": f"sha256:{record}"}
 
 
-def verify_version_signature(event: Event, about: Mapping[str, str], trust: Trust) -> Signature:
-    """A signature of a version: whether it holds, and is about just this version."""
-    found = trust.look(event)
-    if not found.code and any(event.detail.get(name) != value for name, value in about.items()):
-        problem = "it is the signature of another version"
-        return Signature(found.by, found.at, found.key, code=MISPLACED, problem=problem)
-    return found
+def _is_about(event: Event, subject: Mapping[str, str]) -> bool:
+    return all(event.detail.get(name) == value for name, value in subject.items())
 
 
-def unsigned(events: list[Event], about: Mapping[str, str], trust: Trust, principal: str) -> str:
-    """Why a version has no signature of ``principal`` that holds; empty when it has one."""
-    ours = [event for event in events if all(event.detail.get(name) == value for name, value in about.items())]
-    if any(trust.signed_by(event, principal) for event in ours):
+def verify_version_signature(event: Event, subject: Mapping[str, str], trust: Trust) -> Signature:
+    """Verify a signature of a version, and that it is about this very version; see :func:`signature_subject`."""
+    found = trust.verify(event)
+    return (
+        found
+        if found.code or _is_about(event, subject)
+        else _misplaced(found, "it is the signature of another version")
+    )
+
+
+def _misplaced(found: Signature, problem: str) -> Signature:
+    return replace(found, principal="", code=MISPLACED, problem=problem)
+
+
+def unsigned(events: list[Event], subject: Mapping[str, str], trust: Trust, principal: str) -> str:
+    """Return why a version has no valid signature of ``principal``; empty if it has one."""
+    ours = [event for event in events if _is_about(event, subject)]
+    if any(trust.is_signed_by(event, principal) for event in ours):
         return ""
     if not trust.allowed.is_file():
         return f"there is no {trust.allowed.name} in the registry"
-    others = len(events) - len(ours)
-    return "no signature of theirs holds" if ours else "not signed" if not others else "signed for another version"
+    return "no signature of theirs holds" if ours else "signed for another version" if events else "not signed"
 
 
 @dataclass
 class SignatureCheck:
-    """What was found in one model: the problems, how many signatures were checked, and how many versions have none."""
+    """The result for one model: problems, the number of signatures, and of versions without a valid one."""
 
     problems: list[Problem] = field(default_factory=list)
     signatures: int = 0
     unsigned: int = 0
 
-    def take(self, where: str, what: str, found: Signature) -> None:
+    def add(self, where: str, what: str, found: Signature) -> None:
         self.signatures += 1
         if found.code:
             self.problems.append(Problem(found.code, "error", where, f"{what}: {found.problem}"))
 
 
 def check_model(paths: ModelLayout, trust: Trust) -> SignatureCheck:
-    """Every signature of a model. What can't be read is no signature: that it is damaged, ``verify`` tells."""
+    """Verify every signature of a model. Documents that can't be read are passed over: they are for ``verify``."""
     done = SignatureCheck()
     try:
         model = ModelReader(paths)
@@ -306,47 +294,36 @@ def check_model(paths: ModelLayout, trust: Trust) -> SignatureCheck:
         numbers = model.numbers(state.table)
     except (RegistryError, OSError):
         return done
-    told: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str]] = set()
     for number in numbers:
         try:
-            about = signature_subject(model.sealed(number), model.seal(number))
+            subject = signature_subject(model.sealed(number), model.seal(number))
             events = parse_signatures(model.annotation(number, state))
         except (RegistryError, OSError):
             continue
-        good = 0
-        for event in events:
-            found = verify_version_signature(event, about, trust)
-            good += not found.code
-            done.take(f"{paths.name}@{number}", f"signed by {event.by}", found)
-            told.add((event.id, str(event.detail.get(SIGNATURE))))
-        done.unsigned += not good
-    for event in _signed_events(paths):
-        if (event.id, str(event.detail.get(SIGNATURE))) not in told:
-            done.take(*_describe_event(paths, event), _verify_event_signature(model, event, trust))
+        results = [verify_version_signature(event, subject, trust) for event in events]
+        for event, found in zip(events, results, strict=True):
+            done.add(f"{paths.name}@{number}", f"signed by {event.by}", found)
+            seen.add((event.id, str(event.detail.get(SIGNATURE))))
+        done.unsigned += all(found.code for found in results)
+    signed = [entry.event for entry in history.newest_first(paths) if SIGNATURE in entry.event.detail]
+    for event in reversed(signed):
+        if (event.id, str(event.detail[SIGNATURE])) not in seen:
+            where = paths.name if event.version is None else f"{paths.name}@{event.version}"
+            found = _verify_event_signature(model, event, trust)
+            done.add(where, f"{event.action} by {event.by} at {event.at}", found)
     return done
 
 
-def _signed_events(paths: ModelLayout) -> Iterator[Event]:
-    """The events of the history that carry a signature, the oldest first."""
-    entries = history.newest_first(paths)
-    return reversed([entry.event for entry in entries if SIGNATURE in entry.event.detail])
-
-
-def _describe_event(paths: ModelLayout, event: Event) -> tuple[str, str]:
-    where = paths.name if event.version is None else f"{paths.name}@{event.version}"
-    return where, f"{event.action} by {event.by} at {event.at}"
-
-
 def _verify_event_signature(model: ModelReader, event: Event, trust: Trust) -> Signature:
-    """The signature of an event, which names the version it is about by the sha256 of its document."""
-    found = trust.look(event)
+    """Verify the signature of an event, and that it is about the version with the same sha256 of its document."""
+    found = trust.verify(event)
     if found.code or event.version is None:
         return found
     try:
         record = model.seal(event.version)
     except (RegistryError, OSError):
         return found  # deleted since, or damaged
-    if event.detail.get("record") != f"sha256:{record}":
-        problem = "it was signed for a version of another model, or registry"
-        return Signature(found.by, found.at, found.key, code=MISPLACED, problem=problem)
-    return found
+    if event.detail.get("record") == f"sha256:{record}":
+        return found
+    return _misplaced(found, "it was signed for a version of another model, or registry")

@@ -1,8 +1,7 @@
-"""Which commands a user lets run: the file ``trusted.jsonl`` in the user's own folder, never in a registry.
+"""The commands that a user trusts: the file ``trusted.jsonl`` in the user's configuration folder, never in a registry.
 
-Each line is one trust: the digest of some commands (see :class:`~registry_cli.rules.policy.command_checks.CommandSet`), the
-registry that they stand in, when it was given, and the commands, for a person to read. A line that can't be read trusts
-nothing.
+Each line has the digest of some commands (see :class:`~registry_cli.rules.policy.command_checks.CommandSet`), their
+registry, the time at which they were trusted, and their text for a reader. A line that can't be parsed trusts nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ FILE = "trusted.jsonl"
 
 @dataclass(frozen=True)
 class TrustedCommandSet:
-    """Commands that may run: their ``digest``, the registry, the model or group they were shown for, and when."""
+    """Commands that may run: their ``digest``, the registry, the model or group, and when they were trusted."""
 
     digest: str
     root: str
@@ -37,17 +36,17 @@ class TrustedCommandSet:
 
 
 class TrustFile:
-    """What one user trusts; ``folder`` is that user's folder of settings."""
+    """The commands that one user trusts; ``folder`` is the user's configuration folder."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
 
     def __call__(self, commands: CommandSet) -> bool:
-        """Whether these commands were trusted. Raises :class:`Refused` for a file that others could have written."""
+        """Return whether these commands are trusted. Raises :class:`Refused` if others could have written the file."""
         return any(each.digest == commands.digest for each in self.all())
 
     def all(self) -> list[TrustedCommandSet]:
-        """Every trust, the oldest first."""
+        """Return what is trusted, the oldest first."""
         try:
             data = self.path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
@@ -57,14 +56,14 @@ class TrustFile:
 
     def add(self, commands: CommandSet, at: str) -> TrustedCommandSet:
         """Trust these commands from now on."""
-        said = tuple(f"{each.stage}: {' '.join(each.arguments)}" for each in commands.items)
-        new = TrustedCommandSet(commands.digest, commands.root, commands.id, commands.name, at, said)
+        lines = tuple(f"{each.stage}: {' '.join(each.arguments)}" for each in commands.items)
+        new = TrustedCommandSet(commands.digest, commands.root, commands.id, commands.name, at, lines)
         with self._changing() as kept:
             kept[:] = [*(each for each in kept if each.digest != new.digest), new]
         return new
 
     def remove(self, chosen: Callable[[TrustedCommandSet], bool]) -> list[TrustedCommandSet]:
-        """Trust what is ``chosen`` no more; what that was."""
+        """Remove what is ``chosen``, and return it."""
         if not self.all():
             return []
         with self._changing() as kept:
@@ -74,7 +73,7 @@ class TrustFile:
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[list[TrustedCommandSet]]:
-        """What is trusted, to be changed; written whole, for the user's eyes only, while no other process does."""
+        """Yield what is trusted, to be changed; then write it under a lock, readable by the user only."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         ensure_private(self.path.parent)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -91,8 +90,8 @@ class TrustFile:
 
 def _parse_line(line: bytes) -> TrustedCommandSet | None:
     try:
-        said: dict[str, Any] = json.loads(line)
-        texts = {key: str(said[key]) for key in ("digest", "root", "id", "name", "at")}
-        return TrustedCommandSet(**texts, commands=tuple(map(str, said["commands"])))
+        document: dict[str, Any] = json.loads(line)
+        texts = {key: str(document[key]) for key in ("digest", "root", "id", "name", "at")}
+        return TrustedCommandSet(**texts, commands=tuple(map(str, document["commands"])))
     except (ValueError, KeyError, TypeError):
         return None

@@ -1,7 +1,7 @@
-"""The user's own folder of settings: what in it is accepted, and which registries of other users it trusts.
+"""The user's configuration folder: which files in it are accepted, and which registries of other users it trusts.
 
-A ``registry.yaml`` decides what a command works on. Whoever can write a folder above (``/tmp``, a shared disk) could put
-one there; as with git's ``safe.directory``, one that belongs to another user is used only if there is a reason.
+A ``registry.yaml`` decides what a command works on, and anyone who can write a folder above (``/tmp``, a shared disk)
+could place one there. As with git's ``safe.directory``, one of another user is not used unless it is trusted.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import stat
 from pathlib import Path
 
 from ..errors import InvalidInput, Refused, RegistryError
+from ..store import codec
+from ..store.layout import Layout
 
 
 def ensure_private(path: Path, *, private: bool = False) -> None:
-    """:class:`Refused` for what others could have written; if it is ``private``, also for what they can read.
-
-    Links are followed: what counts is the file that they lead to.
-    """
+    """Raise :class:`Refused` for a file (links are followed) that others can write, or if it is ``private``, read."""
     status = path.stat()
     if status.st_uid not in (0, os.geteuid()):
         raise Refused(f"{path} belongs to somebody else", "it must be yours, or root's")
@@ -27,20 +26,15 @@ def ensure_private(path: Path, *, private: bool = False) -> None:
         raise Refused(f"{path} holds a secret, and can be read by others", f"chmod go-r {path}")
 
 
-#: The file of settings in the user's own folder, and the list in it.
+#: The user's configuration file, and the list of trusted registries in it.
 FILE, KEY = "config.yaml", "trusted_registries"
 _MOST = 1 << 20
 
 
 def ensure_trusted(root: Path, config: Path | None) -> None:
-    """Refuse a registry of another user unless a group shares it with this user, or the user's settings list it.
+    """Raise :class:`Refused` for a registry of another user that was found by walking upward.
 
-    Args:
-        root: the folder of the registry, which was found by walking upward.
-        config: the user's own folder of settings.
-
-    Raises:
-        Refused: it is not to be used without being named.
+    Allowed are those that a group shares with this user, and those in the list of trusted registries in ``config``.
     """
     if _shares_with_us(root) or is_listed(root, config):
         return
@@ -52,7 +46,7 @@ def ensure_trusted(root: Path, config: Path | None) -> None:
 
 
 def is_listed(root: Path, config: Path | None) -> bool:
-    """Return whether the user's settings list a registry: its folder, or one above with ``/*`` behind it."""
+    """Return whether the user's configuration lists a registry: its folder, or one above followed by ``/*``."""
     real = os.path.realpath(root)
     for entry in _list_trusted(config):
         path = str(Path(entry).expanduser())
@@ -65,7 +59,7 @@ def is_listed(root: Path, config: Path | None) -> bool:
 
 
 def _list_trusted(config: Path | None) -> list[str]:
-    from ..core.yaml import documents
+    from ..core.yaml import documents  # lists from the index do without YAML
 
     if config is None:
         return []
@@ -83,14 +77,9 @@ def _list_trusted(config: Path | None) -> list[str]:
 
 
 def _shares_with_us(root: Path) -> bool:
-    """Whether the registry says ``shared: group``, and its folder's group is one of ours."""
-    from ..store import codec
-    from ..store.layout import Layout
-
+    """Whether the registry has ``shared: group``, and its folder's group is one of ours."""
     try:
-        group = root.stat().st_gid
-        if group != os.getegid() and group not in os.getgroups():
-            return False
-        return codec.open_settings(Layout(root)).shared == "group"
+        ours = root.stat().st_gid in (os.getegid(), *os.getgroups())
+        return ours and codec.open_settings(Layout(root)).shared == "group"
     except (RegistryError, OSError):
         return False

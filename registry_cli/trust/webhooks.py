@@ -1,4 +1,4 @@
-"""A POST of JSON to an address within a time limit, and the signature of what is sent."""
+"""Webhooks: send an event to an address, as one POST of JSON that is signed with a shared key."""
 
 from __future__ import annotations
 
@@ -8,29 +8,28 @@ import http.client
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+
+from ..core.records import Event
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """What was meant for one address is not handed on to another."""
+    """Follow no redirect: an event is for one address only."""
 
     def redirect_request(self, *_: object) -> None:
         return None
 
 
-def signature(secret: bytes, body: bytes) -> str:
-    """What stands in the header: ``sha256=`` and the HMAC of the body's bytes, in hex."""
-    return f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}"
-
-
-def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> int | str | None:
-    """Send ``body`` to an http or https address.
-
-    Returns:
-        The status of the answer; the reason when there was none; None when it did not end within ``seconds``, which are
-        for all of it: an answer that comes drop by drop is not waited for.
-    """
-    request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310  the caller checked the scheme
+def post(url: str, body: bytes, event: Event, secret: bytes, seconds: float) -> int | str | None:
+    """Send an event. Return the status code, the reason why there is none, or None after ``seconds`` for all of it."""
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "registry-cli",
+        "X-Registry-Event": event.action,
+        "X-Registry-Delivery": event.id,
+    }
+    if secret:
+        headers["X-Registry-Signature"] = f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}"
+    request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310  http or https only: see hooks
     outcome: list[int | str] = []
     sender = threading.Thread(target=_send, args=(request, seconds, outcome), daemon=True)
     sender.start()
@@ -39,8 +38,9 @@ def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> i
 
 
 def _send(request: urllib.request.Request, seconds: float, outcome: list[int | str]) -> None:
+    opener = urllib.request.build_opener(_NoRedirect)
     try:
-        with urllib.request.build_opener(_NoRedirect).open(request, timeout=seconds) as answer:
+        with opener.open(request, timeout=seconds) as answer:
             outcome.append(answer.status)
     except urllib.error.HTTPError as error:
         with error:

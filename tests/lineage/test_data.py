@@ -17,7 +17,7 @@ from tests.lineage.conftest import Lab
 
 
 def documents(*paths: object) -> list[dict[str, object]]:
-    return data.documents(data.parse(map(str, paths)))
+    return [source.measured() for source in data.parse(map(str, paths))]
 
 
 @pytest.fixture

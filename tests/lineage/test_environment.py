@@ -117,6 +117,12 @@ def test_what_is_no_python(tmp_path: Path) -> None:
             environment.find_environment(None, str(tmp_path / name))
 
 
+def test_a_null_byte_in_the_configuration_of_an_environment(tmp_path: Path) -> None:
+    (tmp_path / "pyvenv.cfg").write_text("version = 3.11.4\ninclude-system-site-packages = true\nhome = a\0b/bin\n")
+    found = environment.inspect_folder(str(tmp_path))
+    assert (found.python, found.lines, found.why) == ("3.11.4", [], "")
+
+
 def test_an_environment_of_conda(tmp_path: Path) -> None:
     for name in ("python-3.11.4-h1_0_cpython", "numpy-1.26.0-py311h2_0", "history"):
         (tmp_path / "conda-meta").mkdir(exist_ok=True)
@@ -134,7 +140,7 @@ def test_who_is_meant(venv: Path, tmp_path: Path) -> None:
     assert of(VIRTUAL_ENV=str(venv), CONDA_PREFIX="/nonexistent").lines == LINES
     assert of().why == environment.UNKNOWN
     assert of(VIRTUAL_ENV="/nonexistent").why == "$VIRTUAL_ENV: there is no environment in /nonexistent"
-    own = environment.find_environment(Caller("", {"VIRTUAL_ENV": str(venv)}, python="3.12.1", modules=[], prefix="/x"))
+    own = environment.find_environment(Caller("", {"VIRTUAL_ENV": str(venv)}, python="3.12.1", modules=[]))
     assert (own.python, own.lines) == ("3.12.1", []), "a program that tells of itself is believed"
 
 

@@ -6,13 +6,16 @@ import hashlib
 import os
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from registry_cli.lineage import git, git_changes
+from registry_cli.core import subprocesses
+from registry_cli.lineage import git, git_state
 from registry_cli.lineage.git import GitRepository
-from registry_cli.lineage.git_changes import GitState
+from registry_cli.lineage.git_state import GitState
 from tests.lineage.conftest import Repo
 
 
@@ -20,7 +23,7 @@ def look(repo: Repo, folder: str = ".", *, keep_patch: bool = True, **changes: s
     caller = repo.caller(folder, **changes)
     here = GitRepository.around(caller.folder, caller.variables)
     assert here is not None
-    return git_changes.capture_state(here, keep_patch=keep_patch)
+    return git_state.capture_state(here, keep_patch=keep_patch)
 
 
 def test_a_clean_repository(repo: Repo) -> None:
@@ -30,6 +33,51 @@ def test_a_clean_repository(repo: Repo) -> None:
         "commit": repo.head, "branch": "main", "remote": "https://example.org/team/churn.git", "dirty": False,
     }  # fmt: skip
     assert (seen.patch, seen.warning) == (None, "")
+
+
+def _count_commands(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The commands of git that are run for a state, by name."""
+    run, names = subprocesses.run_git, list[str]()
+
+    def count(words: Sequence[str], **limits: Any) -> subprocesses.Finished:
+        names.append(words[0])
+        return run(words, **limits)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocesses, "run_git", count)
+        look(repo)
+    return names
+
+
+def test_few_processes_are_started(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _count_commands(repo, monkeypatch) == ["rev-parse", "config", "ls-files"]
+    repo.write("new.py", "1\n")
+    assert _count_commands(repo, monkeypatch) == ["rev-parse", "config", "ls-files"], "it is not in the index"
+    repo.git("add", "new.py")
+    assert _count_commands(repo, monkeypatch)[:4] == ["rev-parse", "config", "ls-files", "diff-index"]
+
+
+@pytest.mark.parametrize("length", ["sha1", "sha256"])
+def test_what_is_staged_is_found_whatever_the_names(
+    length: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git sorts a folder as if its name ended with a slash."""
+    monkeypatch.setenv("GIT_DEFAULT_HASH", length)
+    repo = Repo(tmp_path / "odd", commit=False)
+    names = ["a.b", "a-b", "a0", "a/b", "a/c/d", "a/c.d", "\u00e9/x", "b/a/a/a"]
+    for name in names:
+        repo.write(name, name)
+    (repo.folder / "link").symlink_to("a0")
+    (repo.folder / "a0").chmod(0o755)
+    repo.commit("one")
+    assert look(repo).document["dirty"] is False
+    assert "diff-index" not in _count_commands(repo, monkeypatch), "the hash is the one of git"
+    for name in names:
+        repo.git("rm", "-q", "--cached", name)
+        assert look(repo).document["dirty"] is True
+        repo.git("reset", "-q")
+    repo.git("update-index", "--chmod=-x", "a0")
+    assert look(repo).document["dirty"] is True
 
 
 def test_no_repository_is_no_question(tmp_path: Path) -> None:
@@ -89,7 +137,7 @@ def test_a_patch_that_is_too_large_or_not_wanted_is_only_a_digest(repo: Repo) ->
         capture_output=True,
         check=True,
     ).stdout
-    assert len(whole) > git_changes.PATCH_LIMIT
+    assert len(whole) > git_state.PATCH_LIMIT
     assert seen.patch is None
     assert seen.document["patch"] == f"sha256:{hashlib.sha256(whole).hexdigest()}", "of all of it, all the same"
     assert seen.document["patch_kept"] is False
@@ -119,7 +167,7 @@ def test_states_of_a_repository(repo: Repo, tmp_path: Path) -> None:
     repo.git("worktree", "add", "-q", "-b", "feature/x", str(tmp_path / "tree"))
     here = GitRepository.around(str(tmp_path / "tree/lib"), repo.caller().variables)
     assert here is not None
-    assert git_changes.capture_state(here, keep_patch=True).document == {
+    assert git_state.capture_state(here, keep_patch=True).document == {
         "commit": second,
         "branch": "feature/x",
         "dirty": False,
@@ -128,7 +176,7 @@ def test_states_of_a_repository(repo: Repo, tmp_path: Path) -> None:
     repo.git("clone", "-q", "--depth", "1", f"file://{repo.folder}", str(shallow))
     here = GitRepository.around(str(shallow), repo.caller().variables)
     assert here is not None
-    assert git_changes.capture_state(here, keep_patch=True).document["commit"] == second
+    assert git_state.capture_state(here, keep_patch=True).document["commit"] == second
     assert not git.has_commit(here, first)
     assert git.has_commit(here, second)
 
@@ -289,7 +337,7 @@ def test_without_git_the_commit_is_read_from_the_files(repo: Repo, tmp_path: Pat
     def without(folder: Path) -> dict[str, object]:
         here = GitRepository.around(str(folder), {"PATH": str(tmp_path / "nothing")})
         assert here is not None
-        return git_changes.capture_state(here, keep_patch=True).document
+        return git_state.capture_state(here, keep_patch=True).document
 
     gone = {"unknown": "git is not installed"}
     assert without(repo.folder) == {"commit": repo.head, "branch": "main", **gone}

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from registry_cli.lineage import git, git_changes
+from registry_cli.lineage import git, git_state
 from registry_cli.lineage.git import GitRepository
-from registry_cli.lineage.git_changes import GitState
+from registry_cli.lineage.git_state import GitState
 from tests.lineage.conftest import Repo
 
 SECRET = "machine api.example login bob"
@@ -25,7 +25,7 @@ def look(repo: Repo, **changes: str) -> GitState:
     here = GitRepository.around(caller.folder, caller.variables)
     assert here is not None
     here.deadline += 10  # what is tested is what it does, on a machine that may be busy
-    return git_changes.capture_state(here, keep_patch=True)
+    return git_state.capture_state(here, keep_patch=True)
 
 
 def _settings(repo: Repo, text: bytes) -> None:
@@ -169,6 +169,19 @@ def _git_of_a_worktree_of_others(repo: Repo, victim: Repo) -> None:
     repo.write(".git", f"gitdir: {victim.folder / '.git/worktrees/tree'}\n")
 
 
+def _a_null_byte_leads_there(repo: Repo, victim: Repo) -> None:
+    shutil.rmtree(repo.folder / ".git")
+    repo.write(".git", f"gitdir: {victim.folder / '.git'}\0x\n")
+
+
+def _a_null_byte_leads_back(repo: Repo, victim: Repo) -> None:
+    folder = victim.folder / ".git/worktrees/x"
+    folder.mkdir(parents=True)
+    (folder / "gitdir").write_bytes(b"a\0b")
+    shutil.rmtree(repo.folder / ".git")
+    repo.write(".git", f"gitdir: {folder}\n")
+
+
 def _common_folder_elsewhere(repo: Repo, victim: Repo) -> None:
     repo.write(".git/commondir", f"{victim.folder / '.git'}\n")
     repo.write(".git/HEAD", f"{victim.head}\n")
@@ -216,6 +229,7 @@ OUTSIDE = {
     for function in (
         _worktree_elsewhere, _git_is_a_link, _git_is_a_file, _git_of_a_worktree_of_others, _common_folder_elsewhere,
         _alternates, _objects_are_a_link, _each_object_is_a_link, _index_is_a_link,
+        _a_null_byte_leads_there, _a_null_byte_leads_back,
     )
 }  # fmt: skip
 

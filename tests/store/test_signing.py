@@ -271,5 +271,5 @@ def test_a_gate_that_can_not_ask_ssh_keygen_lets_nothing_in(
 def test_what_is_no_signature_is_a_bad_one(text: str, two: Registry) -> None:
     event = Event("id", "2026-03-01T00:00:00.000Z", "alice", "host", "signed", 1, {"signature": text})
     trust = signatures.Trust(two.root / "allowed_signers", two.root / "revoked_signers")
-    assert (trust.look(event).code, trust.signed_by(event, "alice")) == ("signature-bad", False)
+    assert (trust.verify(event).code, trust.is_signed_by(event, "alice")) == ("signature-bad", False)
     assert signatures.fingerprint(text) == ""

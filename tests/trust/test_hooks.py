@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -461,7 +461,9 @@ def test_repetitions_wait_longer_and_longer() -> None:
             raise hooks.HookError("failed")
 
     event = Event("e", "2026-03-03T10:00:00.000Z", "alice", "host", "promoted", 1)
-    hooks.deliver([Failing()], hooks.RegistryIdentity("/r", "1"), [("churn", event)], warned.append, waited.append)
+    hooks.deliver(
+        [cast(Any, Failing())], hooks.RegistryIdentity("/r", "1"), [("churn", event)], warned.append, waited.append
+    )
     assert waited == [0.5, 1.0, 2.0, 4.0, 4.0]
     assert warned == ["hook x failed (6 attempts); 'promoted' is done all the same"]
 

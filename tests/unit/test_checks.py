@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from registry_cli import InvalidInput
 from registry_cli.rules.policy import policy_parser
 from registry_cli.rules.policy.command_checks import Command, CommandCheck, CommandSet, iter_commands
-from registry_cli.rules.policy.policy import Policies, merge_policies
+from registry_cli.rules.policy.policy import Policies
 from registry_cli.rules.settings_errors import SettingsSource
+from tests.support import merge_policies
 
 STAGES = ("development", "staging", "production")
 

@@ -17,9 +17,10 @@ from registry_cli.rules.approvals import ApprovalInput, RecordedApproval
 from registry_cli.rules.policy import evaluation as gate
 from registry_cli.rules.policy import policy_parser
 from registry_cli.rules.policy.evaluation import Evaluation
-from registry_cli.rules.policy.policy import Policies, PolicyInput, StagePolicy, join_policies, merge_policies
+from registry_cli.rules.policy.policy import Policies, PolicyInput, StagePolicy, join_policies
 from registry_cli.rules.settings_errors import SettingsSource
 from registry_cli.rules.stages import StageInterval, list_intervals
+from tests.support import merge_policies
 
 STAGES = ("development", "staging", "production")
 NOW = datetime(2026, 3, 3, 12, tzinfo=timezone.utc)

@@ -17,10 +17,10 @@ from registry_cli import InvalidInput, Registry, schemas
 from registry_cli.core.yaml import documents
 from registry_cli.rules import retention_rules, settings_errors
 from registry_cli.rules.policy import command_checks, policy_parser
-from registry_cli.rules.policy.policy import merge_policies
 from registry_cli.rules.retention_rules import RetentionPolicy
 from registry_cli.rules.settings_errors import SettingsSource
 from registry_cli.store import codec
+from tests.support import merge_policies
 from tests.unit import test_checks, test_policy
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""The gate of a stage: a policy evaluated on one version. Total: no record makes it raise, what can't be told fails."""
+"""The gate of a stage: evaluate its policy on a version. A rule that raises an exception fails; it never passes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .policy import FAILED, PASSED, Policies, PolicyInput, PolicyRule, RuleOutco
 
 @dataclass(frozen=True)
 class RuleResult:
-    """One rule and what it found. ``outcome`` is passed, failed, or waiting: for time, or for people's approvals.
+    """One rule and its result. ``outcome`` is passed, failed, or waiting (for time, or for approvals).
 
-    ``file`` and ``line`` say where the rule stands, ``line`` being None when that is not known. ``output`` is what the
+    ``file`` and ``line`` are the place of the rule; ``line`` is None where it is not known. ``output`` is what the
     command of a check printed, as far as it was kept.
     """
 
@@ -28,9 +28,8 @@ class RuleResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A policy evaluated on a version: every rule, and whether ``--force`` may override those that don't pass.
-
-    A rejection may be overridden only where the policy says ``override_rejections: true``.
+    """A policy evaluated on a version. ``forcible`` says whether ``--force`` may override the rules that don't pass; a
+    rejection only where the policy has ``override_rejections: true``.
     """
 
     ref: str
@@ -50,9 +49,9 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class PolicyLine:
-    """One line of a policy: which rule of ``stage`` it is, what it asks for, and where it stands.
+    """A line of a policy: the rule of ``stage``, its requirement in words, and its place.
 
-    Without a ``stage`` it is about the model, or the group, as a whole: ``retention.archive.keep``.
+    Without a ``stage`` it applies to the whole model, or group: ``retention.archive.keep``.
     """
 
     stage: str
@@ -63,44 +62,37 @@ class PolicyLine:
 
 
 def list_policy_lines(policies: Policies) -> tuple[PolicyLine, ...]:
-    """Every line of the policies of a registry or a model, stage by stage."""
+    """List the rules and flags of the policies of a registry or a model, stage by stage."""
     found = []
     for stage, policy in policies.items():
         found += [PolicyLine(stage, rule.name, rule.wanted, rule.source.file, rule.line) for rule in policy.rules]
         for name in ("force", "override", "override_rejections"):
-            switch = getattr(policy, name)
-            if switch is not None:
-                line = switch.source.line(switch.path)
-                found.append(PolicyLine(stage, name, "true" if switch.on else "false", switch.source.file, line))
+            if flag := getattr(policy, name):
+                line = flag.source.line(flag.path)
+                found.append(PolicyLine(stage, name, "true" if flag.on else "false", flag.source.file, line))
     return tuple(found)
 
 
 def evaluate(policy: StagePolicy, facts: PolicyInput) -> Evaluation:
-    """Look at every rule of ``policy``. A rejection that is in force is a rule of its own, which fails, whatever it says."""
-    facts = replace(facts, conditions=tuple(rule.who for rule in policy.rules if rule.who))
+    """Apply all rules of ``policy``, and one more that fails if a rejection for the stage is in force."""
+    facts = replace(facts, objections=tuple(rule.objection for rule in policy.rules if rule.objection))
     annotation = f"models/{facts.version.model}/annotations/{facts.version.number}.yaml"
-    judgements = []
-    for rule in (*policy.rules, *policy_rules.find_rejection(facts, annotation)):
-        found = _apply_rule(rule, facts)
-        judgements.append(
-            RuleResult(
-                rule.name, rule.wanted, found.words, found.outcome, rule.source.file, rule.line, output=found.output
-            )
-        )
-    rejected = any(each.name == policy_rules.REJECTION for each in judgements)
-    forcible = policy.rejections_forcible if rejected else policy.forcible
-    return Evaluation(facts.version.ref, facts.stage, tuple(judgements), forcible)
+    rejection = policy_rules.find_rejection(facts, annotation)
+    results = tuple(_apply_rule(rule, facts) for rule in (*policy.rules, *rejection))
+    forcible = policy.forcible and (policy.rejections_allowed or not rejection)
+    return Evaluation(facts.version.ref, facts.stage, results, forcible)
 
 
-def _apply_rule(rule: PolicyRule, facts: PolicyInput) -> RuleOutcome:
+def _apply_rule(rule: PolicyRule, facts: PolicyInput) -> RuleResult:
     try:
-        return rule.look(facts)
-    except Exception as error:  # a record that nobody thought of must be refused, not end the program
-        return RuleOutcome(FAILED, f"can't be told: {escape_for_message(str(error))}")
+        found = rule.look(facts)
+    except Exception as error:  # an unforeseen record must be refused, not end the program
+        found = RuleOutcome(FAILED, f"can't be told: {escape_for_message(str(error))}")
+    return RuleResult(rule.name, rule.wanted, found.words, found.outcome, rule.source.file, rule.line, found.output)
 
 
 class GateRefused(Refused):
-    """A policy says no to a version; ``evaluation`` says why."""
+    """A policy refuses a version; ``evaluation`` has the reasons."""
 
     def __init__(self, message: str, hint: str, evaluation: Evaluation) -> None:
         super().__init__(message, hint)
@@ -108,7 +100,7 @@ class GateRefused(Refused):
 
 
 def check_passed(evaluation: Evaluation, *, force: bool) -> None:
-    """Raise :class:`GateRefused` unless every rule passed, or ``force`` may pass over those that did not."""
+    """Raise :class:`GateRefused` unless every rule passed, or ``force`` may override those that did not."""
     if evaluation.passed or (force and evaluation.forcible):
         return
     names = ", ".join(escape_for_message(name) for name in evaluation.failed)
@@ -116,8 +108,8 @@ def check_passed(evaluation: Evaluation, *, force: bool) -> None:
     if force and policy_rules.REJECTION in evaluation.failed:
         message = f"--force does not override a rejection for {evaluation.stage}, and {evaluation.ref} fails: {names}"
         hint = f"the policy would have to say 'override_rejections: true' (and not 'force: false'); {hint}"
-        raise GateRefused(message, hint, evaluation)
-    if force:
+    elif force:
         message = f"the policy of {evaluation.stage} forbids --force, and {evaluation.ref} fails: {names}"
-        raise GateRefused(message, hint, evaluation)
-    raise GateRefused(f"{evaluation.stage} refuses {evaluation.ref}: {names}", hint, evaluation)
+    else:
+        message = f"{evaluation.stage} refuses {evaluation.ref}: {names}"
+    raise GateRefused(message, hint, evaluation)

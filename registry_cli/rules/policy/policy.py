@@ -1,39 +1,37 @@
-"""Policies: what a version must satisfy to enter a stage, as rules of which each passes or fails by itself.
+"""Policies: the rules that a version must satisfy to enter a stage.
 
-A policy is the conjunction of its rules, so joining two policies (``registry.yaml`` and ``model.yaml``) can only make
-it stricter; what the nearer of them says with ``override: true`` takes the place of what the other says there.
+A policy is the conjunction of its rules, so joining two policies (of ``registry.yaml`` and ``model.yaml``) can only
+make it stricter, unless the nearer document replaces rules of the other one with ``override: true``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...core.lazy_dataclass import dataclass, field
-from ..approvals import NOBODY
+from ...core.records import VersionRecord
+from ..approvals import NOBODY, ApprovalInput, RecordedApproval
 from ..metric_directions import LISTED, Directions
 from ..settings_errors import Path, SettingsSource
+from ..stages import StageInterval
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ...core.records import VersionRecord
-    from ..approvals import ApprovalInput, RecordedApproval
-    from ..stages import StageInterval
     from .command_checks import CommandCheck
 
 PASSED, FAILED, WAITING = "passed", "failed", "waiting"
-#: What a rule needs that compares with the version in the stage by what is better.
+#: The ``needs`` of a rule for which a metric must not get worse than that of the version in the stage.
 DIRECTIONS = "directions"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PolicyInput:
-    """What rules look at. ``files`` are the paths of the artifact, ``current`` is what holds the stage now, ``checks`` what
-    commands found that were run before.
+    """The facts about a version on which its rules decide.
 
-    ``conditions`` are those of all rules of the policy: why an approval does not count. ``directions`` are those of the
-    model's metrics.
+    ``files`` are the paths of the artifact, ``current`` the version in the stage, ``holdings`` the stages that it held,
+    ``model`` the document of its model, ``checks`` the outcomes of commands, ``objections`` those of all rules.
     """
 
     stage: str
@@ -44,13 +42,13 @@ class PolicyInput:
     model: Mapping[str, Any]
     now: datetime
     people: ApprovalInput = NOBODY
-    conditions: Sequence[Callable[[PolicyInput, RecordedApproval], str]] = ()
+    objections: Sequence[Callable[[PolicyInput, RecordedApproval], str]] = ()
     checks: Mapping[CommandCheck, RuleOutcome] = field(default_factory=dict)
     directions: Directions = LISTED
 
 
 class RuleOutcome(NamedTuple):
-    """What a rule found, in a few words; ``output`` is what a command printed."""
+    """Passed, failed or waiting, with the reason in words; ``output`` is what a command printed."""
 
     outcome: str
     words: str
@@ -59,11 +57,11 @@ class RuleOutcome(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PolicyRule:
-    """One rule. ``path`` is where it stands, ``wanted`` what it asks for, ``needs`` what must be read for it.
+    """One rule: its ``path`` in a document, the requirement in words (``wanted``), and ``look``, which decides.
 
-    ``stages`` are those that it is about, ``check`` the command that must have been run for it. Of two rules with the
-    same ``scale`` the one of more ``strength`` implies the other. ``who`` says why an approval does not count, empty if it
-    does: for all rules that ask for approvals.
+    ``needs`` names what must be read for it, ``check`` the command that must have been run, ``stages`` those in
+    ``from``. Of two rules with the same ``scale`` the one of more ``strength`` implies the other. ``objection`` says
+    why an approval does not count, empty if it does; it applies to all rules that ask for approvals.
     """
 
     path: Path
@@ -75,7 +73,7 @@ class PolicyRule:
     stages: tuple[str, ...] = ()
     scale: tuple[str, ...] = ()
     strength: float = 0
-    who: Callable[[PolicyInput, RecordedApproval], str] | None = None
+    objection: Callable[[PolicyInput, RecordedApproval], str] | None = None
     check: CommandCheck | None = None
 
     @property
@@ -84,7 +82,7 @@ class PolicyRule:
 
 
 class PolicyFlag(NamedTuple):
-    """``override``, ``force`` or ``override_rejections``, and where it stands."""
+    """The value of ``override``, ``force`` or ``override_rejections``, and its place."""
 
     on: bool
     path: Path
@@ -93,7 +91,7 @@ class PolicyFlag(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StagePolicy:
-    """The policy of one stage. ``paths`` are the paths that it speaks about, which ``override`` makes its own."""
+    """The policy of one stage. ``paths`` are those that its document sets, and replaces with ``override``."""
 
     rules: tuple[PolicyRule, ...] = ()
     force: PolicyFlag | None = None
@@ -103,35 +101,20 @@ class StagePolicy:
 
     @property
     def forcible(self) -> bool:
-        """Whether ``--force`` may pass over it."""
+        """Whether ``--force`` may override rules that do not pass."""
         return self.force is None or self.force.on
 
     @property
-    def rejections_forcible(self) -> bool:
-        """Whether ``--force`` may also override a rejection. Only where the policy says so."""
-        return self.forcible and self.rejections_allowed
-
-    @property
     def rejections_allowed(self) -> bool:
-        """Whether ``override_rejections`` is true."""
+        """Whether ``--force``, if it is allowed, may override rejections, too."""
         return self.override_rejections is not None and self.override_rejections.on
 
 
 Policies = Mapping[str, StagePolicy]
 
 
-def merge_policies(common: Policies, own: Policies, stages: Sequence[str]) -> dict[str, StagePolicy]:
-    """The policies of a registry and of a model as one, in the order of ``stages``.
-
-    Raises :class:`InvalidInput` when no version could ever enter a stage, since each waits for the other.
-    """
-    policies = join_policies(common, own, stages)
-    check_circular(policies, stages)
-    return policies
-
-
 def join_policies(common: Policies, own: Policies, stages: Sequence[str]) -> dict[str, StagePolicy]:
-    """The same, of documents that a third one may come on top of: whether it goes round in circles is not asked yet."""
+    """Join the policies of a wider and a nearer document, in the order of ``stages``."""
     return {
         stage: _join(common.get(stage, StagePolicy()), own.get(stage, StagePolicy()))
         for stage in stages
@@ -141,7 +124,8 @@ def join_policies(common: Policies, own: Policies, stages: Sequence[str]) -> dic
 
 def _join(common: StagePolicy, own: StagePolicy) -> StagePolicy:
     overrides = own.override is not None and own.override.on
-    kept = [rule for rule in common.rules if not (overrides and _is_covered(rule.path, own.paths))]
+    covered = own.paths if overrides else ()
+    kept = [rule for rule in common.rules if not any(rule.path[: len(path)] == path for path in covered)]
     force = own.force or common.force
     if common.force and not overrides and not common.force.on:
         force = common.force
@@ -153,12 +137,8 @@ def _join(common: StagePolicy, own: StagePolicy) -> StagePolicy:
     )
 
 
-def _is_covered(path: Path, paths: Iterable[Path]) -> bool:
-    return any(path[: len(begin)] == begin for begin in paths)
-
-
 def _remove_implied(rules: Sequence[PolicyRule]) -> list[PolicyRule]:
-    """The rules without those that another one implies: the smaller ``max_size`` is all that need be said."""
+    """Leave out rules that another one implies, such as a larger ``max_size``."""
     kept: dict[tuple[str, ...], PolicyRule] = {}
     for rule in rules:
         key = rule.scale or (rule.name, rule.wanted)
@@ -168,7 +148,7 @@ def _remove_implied(rules: Sequence[PolicyRule]) -> list[PolicyRule]:
 
 
 def check_circular(policies: Policies, stages: Sequence[str]) -> None:
-    """Stages are entered from one another: each must be reachable from one that asks for no stage before it."""
+    """Raise :class:`InvalidInput` for stages that no version can enter, because their ``from`` requires each other."""
     waiting = {stage: [rule for rule in policy.rules if rule.name == "from"] for stage, policy in policies.items()}
     open_ = {stage for stage in stages if not waiting.get(stage)}
     while more := {
