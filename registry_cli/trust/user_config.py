@@ -10,6 +10,7 @@ import os
 import stat
 from pathlib import Path
 
+from ..core.yaml import documents
 from ..errors import InvalidInput, Refused, RegistryError
 from ..store import codec
 from ..store.layout import Layout
@@ -59,8 +60,6 @@ def is_listed(root: Path, config: Path | None) -> bool:
 
 
 def _list_trusted(config: Path | None) -> list[str]:
-    from ..core.yaml import documents  # lists from the index do without YAML
-
     if config is None:
         return []
     path = config / FILE
