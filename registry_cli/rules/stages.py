@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from ..core.lazy_dataclass import dataclass
 from ..core.names import Selector, version_number
 from ..core.records import Event, StageTable
 from ..core.version_ranges import VersionRanges
 from ..errors import Conflict, InvalidInput, NotFound
+
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from typing import Any
 
 #: The actions of retention.
 ARCHIVE, DELETE, PACK = "archive", "delete", "pack"
