@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         retention,
         search,
         settings,
-    )
+    )  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
