@@ -130,7 +130,8 @@ def _references(root: str, current: str) -> list[str]:
 
 def _selectors(root: str, model: str) -> list[str]:
     pointers = [*_list_pointers(root, model, "stages"), *_list_pointers(root, model, "aliases")]
-    return ["latest", *pointers, *_list_numbers(root, model)]
+    numbers = [int(name) for name in _list_names(root, "models", model, "versions") if name.isdigit()]
+    return ["latest", *pointers, *map(str, sorted(numbers, reverse=True))]
 
 
 def _root(words: list[str], environment: Mapping[str, str]) -> str:
@@ -181,11 +182,6 @@ def _list_names(*parts: str) -> list[str]:
         return sorted(name for name in os.listdir(os.path.join(*parts)) if _NAME.match(name))
     except OSError:
         return []
-
-
-def _list_numbers(root: str, model: str) -> list[str]:
-    numbers = [int(name) for name in _list_names(root, "models", model, "versions") if name.isdigit()]
-    return [str(number) for number in sorted(numbers, reverse=True)]
 
 
 def _list_pointers(root: str, model: str, kind: str) -> list[str]:

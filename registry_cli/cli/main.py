@@ -55,7 +55,8 @@ def _answer(arguments: list[str]) -> int:
         return 0
     from .command import build, find
 
-    command = build(map(find, _find_verbs(arguments)))
+    verb = _find_verb(arguments)
+    command = build(map(find, [verb] if verb else grammar.VERBS))  # all of them to suggest one for a misspelt one
     if not ("--help" in arguments or "-h" in arguments) or "--" in arguments:
         code = command(args=arguments, prog_name="registry", standalone_mode=False)
     else:
@@ -122,12 +123,6 @@ def _find_verb(arguments: list[str]) -> str:
         elif not word.startswith("-"):
             return word if word in grammar.VERBS else ""
     return ""
-
-
-def _find_verbs(arguments: list[str]) -> list[str]:
-    """The verbs that Typer has to know: all of them to suggest one for a misspelt one."""
-    verb = _find_verb(arguments)
-    return [verb] if verb else list(grammar.VERBS)
 
 
 def _failure(arguments: list[str], error: Exception) -> int:

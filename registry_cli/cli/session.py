@@ -224,7 +224,9 @@ class Session:
         write(f"{start}[", end=before)
         for at, item in enumerate(output.body):
             text = dumps(to_json(item), indent=not self.is_piped)
-            write((separator if at else "") + (text if self.is_piped else _indent(text)), end="")
+            write(
+                (separator if at else "") + (text if self.is_piped else "    " + text.replace("\n", "\n    ")), end=""
+            )
         write(f"{after}]{end}")
 
     def _draw(self, table: TableView) -> None:
@@ -315,7 +317,3 @@ def _run_hooks(cx: Session) -> None:
 def _write_lines(lines: Iterable[str]) -> None:
     for line in lines:
         write(line)
-
-
-def _indent(text: str) -> str:
-    return "    " + text.replace("\n", "\n    ")

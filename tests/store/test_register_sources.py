@@ -178,10 +178,10 @@ def test_a_big_file_is_hashed_by_a_thread_and_is_right(reg: Registry, make_file:
     import hashlib
 
     content = os.urandom((20 << 20) + 17)
-    outcome = reg.register("churn", [make_file(content)])
+    outcome = reg.register("churn", [make_file(content, "model.bin")])
     assert outcome.version.size == len(content)
     assert reg.artifacts.files("churn")[0].sha256 == hashlib.sha256(content).hexdigest()
-    assert reg.path("churn", "model.pkl").read_bytes() == content
+    assert reg.path("churn", "model.bin").read_bytes() == content
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("registry")]
 
 

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from ...core.names import Reference
-from ...core.results import Signature
 from ...errors import InvalidInput
 from ...rules.policy.command_checks import NOT_TRUSTED
 from ...rules.policy.policy import PASSED
@@ -97,7 +96,7 @@ def approvals(cx: Session, ref: Ref) -> None:
     found = cx.reader().approvals(ref)
     rows = [
         (each.stage, each.by, "approved" if each.approved else "rejected", each.at, each.state, each.why,
-         _format_signer(each.signature), each.reason)
+         (each.signature.principal or each.signature.code) if each.signature else "", each.reason)
         for each in found
     ]  # fmt: skip
     shown = [
@@ -108,11 +107,6 @@ def approvals(cx: Session, ref: Ref) -> None:
     accounts = list(dict.fromkeys(each.by for each in found if each.approved and each.state == "in-force"))
     columns = ("stage", "who", "said", "time (utc)", "state", "signed by", "reason")
     cx.show(Output("approvals", found, accounts, columns, rows, shown, empty="nobody said anything"))
-
-
-def _format_signer(signature: Signature | None) -> str:
-    """The principal of a signature; the code of the problem for one that does not count."""
-    return "" if signature is None else signature.principal or signature.code
 
 
 @command("sign", "trust", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True, dry_run=True)

@@ -174,7 +174,10 @@ def _latest(history: str) -> Any:
 def summarize(document: Mapping[str, Any]) -> dict[str, Any]:
     """What a version keeps of ``MLmodel`` as ``lineage.imported.mlmodel``; specific flavors come before the generic one."""
     flavors = {name: flavor for name, flavor in lookup_mapping(document, "flavors").items() if isinstance(flavor, dict)}
-    versions = {str(name): _flavor_version(str(name), flavor) for name, flavor in flavors.items()}
+    versions = {
+        str(name): lookup_text(flavor, "loader_module") if name == _GENERIC else mlflow.flavor_version(flavor) or "?"
+        for name, flavor in flavors.items()
+    }
     return to_plain_value(  # type: ignore[no-any-return]
         {
             "flavors": dict(sorted(versions.items(), key=lambda item: item[0] == _GENERIC)),
@@ -186,7 +189,3 @@ def summarize(document: Mapping[str, Any]) -> dict[str, Any]:
             "signature": document.get("signature"),
         }
     )
-
-
-def _flavor_version(name: str, flavor: Mapping[str, Any]) -> str:
-    return lookup_text(flavor, "loader_module") if name == _GENERIC else mlflow.flavor_version(flavor) or "?"
