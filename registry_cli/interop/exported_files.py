@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ def list_lost_beside(version: VersionRecord, document: str) -> list[str]:
     return [*list_lost(version), f"{document} is as it came: nothing that was said here stands in it"]
 
 
-def iter_members(model: ModelReader, record: VersionRecord) -> Iterator[tuple[FileEntry, VerifiedStream]]:
+def iter_members(model: ModelReader, record: VersionRecord) -> Generator[tuple[FileEntry, VerifiedStream], None, None]:
     """Every file with its content, in the order of the manifest; the content need not be read."""
     with contextlib.closing(pack_reader.members(model, record)) as members:
         for entry, content in members:

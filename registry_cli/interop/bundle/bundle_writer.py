@@ -180,16 +180,16 @@ def _write_model(
             progress(version.entry.size)
             continue
         folder = f"{model.name}/versions/{version.record.number}/{layout.FILES}"
-        members = exported_files.iter_members(model, version.record)
-        for (entry, content), size in zip(members, version.entry.sizes, strict=True):
-            if entry.sha256 in written:
-                progress(size)
-                continue
-            written.add(entry.sha256)
-            with tar.member(f"{folder}/{entry.path}", size, entry.sha256):
-                while block := content.read(files.BLOCK):
-                    tar.write(block)
-                    progress(len(block))
+        with contextlib.closing(exported_files.iter_members(model, version.record)) as members:
+            for (entry, content), size in zip(members, version.entry.sizes, strict=True):
+                if entry.sha256 in written:
+                    progress(size)
+                    continue
+                written.add(entry.sha256)
+                with tar.member(f"{folder}/{entry.path}", size, entry.sha256):
+                    while block := content.read(files.BLOCK):
+                        tar.write(block)
+                        progress(len(block))
 
 
 def _write_documents(tar: _Tar, name: str, documents: Iterable[SnapshotFile]) -> None:
