@@ -101,22 +101,16 @@ def _change_annotation(
         )  # fmt: skip
         if not result.changed or dry_run:
             return result
-        document = _overlay(getattr(snapshot.sealed(number), kind), wanted, kind, snapshot.annotation(number))
+        sealed = getattr(snapshot.sealed(number), kind)
+        changed = {name: value for name, value in wanted.items() if name not in sealed or sealed[name] != value}
+        removed = {name: None for name in sealed if name not in wanted}  # null removes a sealed value
+        document = {"format": FORMAT, **snapshot.annotation(number), kind: {**changed, **removed}}
+        document = {name: value for name, value in document.items() if value != {}}
         event = replace(make_event(context, action, number, request_id), detail={kind: found})
         return replace(result, revision=commit_annotation(writer, document, event).revision)
 
 
 _ACTIONS = {"tags": "tagged", "annotations": "annotated", "metrics": "measured"}
-
-
-def _overlay(
-    sealed: Mapping[str, Any], wanted: Mapping[str, Any], kind: str, annotation: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the ``annotations/N.yaml`` that turns ``sealed`` into ``wanted``: null removes a sealed value."""
-    changed = {name: value for name, value in wanted.items() if name not in sealed or sealed[name] != value}
-    removed = {name: None for name in sealed if name not in wanted}
-    document = {"format": FORMAT, **annotation, kind: {**changed, **removed}}
-    return {name: value for name, value in document.items() if value != {}}
 
 
 def _describe_difference(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Any:

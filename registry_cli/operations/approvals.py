@@ -125,7 +125,6 @@ def _check_signature(event: Any, trust: signatures.Trust) -> Signature:
 
 
 def describe_signatures(layout: Layout, snapshot: ModelSnapshot, number: int) -> tuple[Signature, ...]:
-    """The signatures of a version."""
     events = signatures.parse_signatures(snapshot.annotation(number))
     if not events:
         return ()

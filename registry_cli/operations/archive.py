@@ -24,7 +24,7 @@ from ..store.filesystem import removal
 from ..store.maintenance import gc
 from ..store.packs import pack_format, pack_writer
 from ..store.writer import Writer
-from .pack import PackRequest, ensure_packable, find_packed, pack_versions, remove_packs, restore_files, unpack_versions
+from .pack import PackRequest, find_packed, pack_versions, remove_packs, restore_files, unpack_versions
 from .transaction import make_event, resolve_target, take_snapshot, transaction
 
 if TYPE_CHECKING:
@@ -97,16 +97,15 @@ def _archive_model(
     outcomes: list[VersionsChanged],
 ) -> VersionRanges:
     """Archive versions of one model; those that are to be packed then."""
-    given_id = wanted.request_id if wanted.given else None
-    with transaction(context, name, given_id, "archived") as (writer, done_before):
+    with transaction(context, name, wanted.request_id if wanted.given else None, "archived") as (writer, done_before):
         if done_before:
             outcomes.append(_repeated(writer, done_before))
             return VersionRanges.parse(str(done_before.event.detail.get("compress", "")))
         every = _resolve_numbers(writer, refs)
-        numbers, packed = every - writer.table.archived, writer.table.packed
-        packed = packed - find_packed(context, name, wanted)
+        numbers, packed = every - writer.table.archived, writer.table.packed - find_packed(context, name, wanted)
         if wanted.kind:  # before the commit: packing comes after it
-            ensure_packable(context, name, every - packed)
+            for number in every - packed:
+                pack_writer.ensure_owned(context.layout.model(name), number)
         overridden = _guarded_targets(context, take_snapshot(writer), numbers, force)
         table = rules.archive(writer.table, name, numbers)
         detail = {"reason": wanted.reason, **_forced_detail(overridden)}
@@ -308,7 +307,6 @@ def commit_in_turn(request_id: str, dry_run: bool) -> Iterator[list[VersionsChan
 
 
 def _forced_detail(overridden: tuple[str, ...]) -> dict[str, object]:
-    """Return what an event records of overridden safeguards."""
     return {"forced": True, "failed": list(overridden)} if overridden else {}
 
 

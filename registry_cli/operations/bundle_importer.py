@@ -119,7 +119,14 @@ class BundleImporter:
             contextlib.closing(self._stack),
         ):  # which is told of no error: nothing is told twice
             for part in opened.parts():
-                self._stage_part(part)
+                plan = self._plans[part.part.name]
+                if plan == "add":
+                    self._stage_versions(part)
+                elif plan == "adopt":
+                    self._stage_model(part)
+                else:
+                    part.drain(self._progress)
+                    self._slots.append(self._model_outcome(part.part, plan, "imported"))
                 if eager:
                     self._publish()
             opened.finish()
@@ -133,21 +140,10 @@ class BundleImporter:
             self._found.append(done)
             self._on_each(done)
 
-    def _stage_part(self, part: BundleModelReader) -> None:
-        plan = self._plans[part.part.name]
-        if plan == "add":
-            self._stage_versions(part)
-        elif plan == "adopt":
-            self._stage_model(part)
-        else:
-            part.drain(self._progress)
-            self._slots.append(self._model_outcome(part.part, plan, "imported"))
-
     def _name(self, part: BundleModel) -> str:
         return self.choice.name or part.name
 
     def _model_outcome(self, part: BundleModel, plan: str, status: str, **more: Any) -> ImportResult:
-        """Return the result for a whole model."""
         name, count = self._name(part), len(part.versions)
         if plan == "skip":
             return ImportResult(part.name, "", "skipped", f"there is a model {name} already", part.size, count)
@@ -173,7 +169,6 @@ class BundleImporter:
         return model.with_digest(version.digest, model.state().table)
 
     def _stage_model(self, part: BundleModelReader) -> None:
-        """Stage a whole model with its history."""
         manifest_part = part.part
         model_import = ModelImport(self._layout, self._name(manifest_part), self._modes)
         self._stack.callback(model_import.abandon)
@@ -254,7 +249,6 @@ class BundleImporter:
         return tuple(notes)
 
     def _stage_versions(self, part: BundleModelReader) -> None:
-        """Stage versions that are added to a model."""
         paths = self._layout.model(self._name(part.part))
         for document in part.part.documents:
             part.copy(document, discard)
@@ -309,10 +303,9 @@ class BundleImporter:
     def _commit(
         self, each: PlannedImport, staging: StagingFolder, event: Event, look: ArtifactAnalysis
     ) -> ImportResult:
-        called = {self._name(part) for part in self.contents.models}
         outcome = commit_version(
             self.context, staging, each.record, event, look, number=each.number, if_new=self.choice.skip_existing,
-            reuse_name=self.choice.reuse_name, but=called,
+            reuse_name=self.choice.reuse_name, but={self._name(part) for part in self.contents.models},
         )  # fmt: skip
         if outcome.why:
             return each.outcome("skipped", outcome.why, number=outcome.number)
@@ -336,10 +329,9 @@ class BundleImporter:
             "aliases": list(version.aliases),
             "before": {name: text for name, text in before.items() if isinstance(text, str)},
         }
-        known = {name: value for name, value in imported.items() if value}
         record = replace(
             record, model=self._name(part), number=0, digest="", size=0, files=0, event=None,
-            lineage={**record.lineage, "imported": known},
+            lineage={**record.lineage, "imported": {name: value for name, value in imported.items() if value}},
         )  # fmt: skip
         if version.archived:
             lost = (*lost, "that it was archived")

@@ -67,7 +67,6 @@ class IndexAccess:
 
     @property
     def is_open(self) -> bool:
-        """Whether a query has opened the index."""
         return self._index is not None
 
     def close(self) -> None:
@@ -145,19 +144,16 @@ class RegistryContext:
 
     @cached_property
     def modes(self) -> Modes:
-        """The file modes of the registry."""
         from ..store.filesystem.files import Modes
 
         return Modes.of(self.settings.shared)
 
     @property
     def root(self) -> Path:
-        """The folder of the registry."""
         return self.layout.root
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The stages of the registry, in order."""
         return self.settings.stages
 
 

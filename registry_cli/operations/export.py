@@ -9,13 +9,14 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.lazy_dataclass import replace
 from ..core.names import Reference
 from ..core.progress import SILENT, Progress
-from ..core.records import VersionRecord
+from ..core.records import FileEntry, VersionRecord
 from ..core.results import ExportResult
 from ..core.times import format_time
 from ..core.values import OneOrMore, as_list
@@ -201,7 +202,7 @@ def _export_version(
         existing = _find_replaceable_folder(context, place, record.model, replace=replace, kind=kind, flavor=flavor)
     check_version(context, record.ref)
     with open_artifact(context, record.ref) as artifact, replacement.atomic_output(place, existing) as temporary:
-        known = gather_card(context, artifact.version, (entry.path for entry in artifact.files))
+        known = gather_card(context, artifact.version, artifact.files)
         lost = write(artifact, known, temporary)
     return ExportResult(str(place), (record.ref,), record.size, tuple(lost))
 
@@ -225,9 +226,7 @@ def write_card(
     """
     place = None if target is None else _resolve_target_path(context, target)
     version = get_version(context, ref)
-    made = model_card.make_card(
-        gather_card(context, version, (entry.path for entry in list_files(context, version.ref)))
-    )
+    made = model_card.make_card(gather_card(context, version, list_files(context, version.ref)))
     if place is not None:
         if place.is_dir():
             raise InvalidInput(f"'{place}' is a folder", f"name a file: {place / model_card.NAME}")
@@ -245,10 +244,7 @@ def _find_replaceable_folder(
     flavor: str | None = None,
 ) -> Existing | None:
     """Return the folder at ``target`` if this program made it, None for nothing; see :mod:`.ownership`."""
-
-    def layouts(copy: Copy) -> Iterator[Expected]:
-        return _iter_layouts(context, copy, model, kind, flavor)
-
+    layouts = partial(_iter_layouts, context, first=model, kind=kind, flavor=flavor)
     return replaceable_folder(context, target, replace=replace, first=model, layouts=layouts)
 
 
@@ -285,14 +281,14 @@ def _select_parts(
     return "versions", [BundleSelection(pictures[name], False, tuple(sorted(numbers[name]))) for name in names]
 
 
-def gather_card(context: RegistryContext, version: VersionRecord, paths: Iterable[str]) -> CardInput:
-    """All that is known of a version for a card. ``paths`` are those of its files."""
+def gather_card(context: RegistryContext, version: VersionRecord, entries: Iterable[FileEntry]) -> CardInput:
+    """All that is known of a version, and of its files, for a card."""
     level = settings.load_model_document(context.layout, settings.SettingsScope.for_model(version.model))
     return CardInput(
         version,
         get_model(context, version.model),
         model_card.fields(level.document, level.source),
-        tuple(paths),
+        tuple(entry.path for entry in entries),
         list_approvals(context, version.ref),
         tuple(dict.fromkeys(_iter_bases(context, version))),
     )
@@ -357,8 +353,7 @@ def _list_flavors(copy: Copy, flavor: str | None) -> list[str | None]:
     with contextlib.suppress(RegistryError, ValueError):
         text = copy.read(DOCUMENTS["mlflow"], _DOCUMENT)
         named = documents.loads_mapping(text, DOCUMENTS["mlflow"], limit=_DOCUMENT).get("flavors")
-    in_document = [each for each in FLAVORS if isinstance(named, dict) and each in named]
-    return list(dict.fromkeys((flavor, None, *in_document)))
+    return list(dict.fromkeys((flavor, None, *(each for each in FLAVORS if isinstance(named, dict) and each in named))))
 
 
 def _build_layout(
@@ -367,7 +362,7 @@ def _build_layout(
     with open_artifact(context, ref) as artifact, tempfile.TemporaryDirectory(prefix="registry-") as temporary:
         version = get_version(context, ref, as_of=moment)
         outline = exported_files.Outline(version, artifact.folder, artifact.files)
-        known = gather_card(context, version, (entry.path for entry in artifact.files))
+        known = gather_card(context, version, artifact.files)
         if moment is not None:
             at = format_time(moment)
             model = get_model(context, version.model, as_of=moment)
@@ -391,7 +386,6 @@ def _match_earlier_document(copy: Copy, kind: str, folder: Path) -> Expected:
 
 
 def _strip_changing(document: dict[str, Any], kind: str) -> dict[str, Any]:
-    """Remove from a document what may change."""
     for path in CHANGING[kind]:
         *parts, last = path.split()
         part: Any = document

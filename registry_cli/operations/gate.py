@@ -92,15 +92,11 @@ def notify_refused(context: RegistryContext, name: str, error: Refused, reason: 
     """Report a promotion that the policy refused as an event; the history does not contain it."""
     evaluation = getattr(error, "evaluation", None)
     if evaluation is not None:
-        number = Reference.parse(evaluation.ref).or_latest().number
-        failed = list(evaluation.failed)
-        operations.transaction.notify(
-            context,
-            name,
-            operations.transaction.make_event(
-                context, "gate-refused", number, None, stage=evaluation.stage, failed=failed, reason=reason
-            ),
+        number, failed = Reference.parse(evaluation.ref).or_latest().number, list(evaluation.failed)
+        event = operations.transaction.make_event(
+            context, "gate-refused", number, None, stage=evaluation.stage, failed=failed, reason=reason
         )
+        operations.transaction.notify(context, name, event)
 
 
 def prepare_promotion(
@@ -176,7 +172,6 @@ _LINE = 120
 
 
 def _untrusted_error(stage: str, name: str) -> Refused:
-    """Return the error for commands that the user has not trusted."""
     return Refused(
         f"the policy of {stage} has commands in it that you have not trusted, or that have changed since",
         f"registry trust {name} shows them, and lets them run".replace("  ", " "),
@@ -186,7 +181,6 @@ def _untrusted_error(stage: str, name: str) -> Refused:
 def _run_checks(
     wanted: list[CommandCheck], version: VersionRecord, folder: Path, stage: str, layout: Layout
 ) -> dict[CommandCheck, RuleOutcome]:
-    """Run each check on the files of a version in ``folder``."""
     values = {"path": str(folder), "ref": version.ref, "stage": stage}
     variables = {
         "REGISTRY_REF": version.ref,
@@ -215,8 +209,7 @@ def _run_check(check: CommandCheck, arguments: list[str], variables: Mapping[str
     try:
         done = subprocesses.run(arguments, seconds=check.seconds, folder=place, variables=variables)
     except (OSError, ValueError) as error:
-        words = explain(error) if isinstance(error, OSError) else str(error)
-        return RuleOutcome(FAILED, f"can't be run: {words}")
+        return RuleOutcome(FAILED, f"can't be run: {explain(error) if isinstance(error, OSError) else error}")
     finally:
         shutil.rmtree(place, ignore_errors=True)
     printed = redaction.redact_text((done.output + done.errors).decode("utf-8", "replace"))
@@ -290,19 +283,15 @@ def get_review(context: RegistryContext, ref: str | Reference, stage: str) -> Re
     snapshot, number, evaluation = _evaluate_now(context, ref, stage)
     at = snapshot.table.stages.get(stage)
     current = snapshot.version(at) if at not in (None, number) else None
-    return Review(
-        snapshot.version(number),
-        evaluation,
-        current,
-        operations.compare.diff(context, current.ref, evaluation.ref) if current else None,
-        operations.approvals.describe_approvals(context, snapshot, number),
-    )
+    version = snapshot.version(number)
+    diff = operations.compare.diff(context, current.ref, evaluation.ref) if current else None
+    given = operations.approvals.describe_approvals(context, snapshot, number)
+    return Review(version, evaluation, current, diff, given)
 
 
 def list_checks(policies: Policies, stage: str) -> list[CommandCheck]:
     """The checks that a version must pass to enter a stage."""
-    policy = policies.get(stage)
-    return [rule.check for rule in policy.rules if rule.check] if policy else []
+    return [rule.check for rule in policies.get(stage, StagePolicy()).rules if rule.check]
 
 
 def collect_commands(layout: Layout, registry_id: str, name: str, policies: Policies) -> CommandSet:

@@ -94,7 +94,6 @@ class PlannedImport:
     def outcome(
         self, status: str, why: str = "", *, number: int | None = None, lost: tuple[str, ...] = (), code: int = 0
     ) -> ImportResult:
-        """Return its result."""
         ref = f"{self.model}@{number}" if number is not None else ""
         report = self.report
         return ImportResult(
@@ -247,8 +246,7 @@ def import_in_turn(found: list[ImportResult]) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        partly = any(each.status == "imported" for each in found)
-        if not partly and not isinstance(error, Indeterminate):
+        if not isinstance(error, Indeterminate) and not any(each.status == "imported" for each in found):
             raise
         reported = (
             error if isinstance(error, Indeterminate) else indeterminate("a part of it is in the registry", "", error)

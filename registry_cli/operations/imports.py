@@ -111,8 +111,7 @@ def import_from(
         name, merge, skip_existing, stages, aliases, dry_run, request_id, unsafe, selection, reuse_name
     )
     if scheme:
-        incoming = tools.read(scheme, place, only, artifacts)
-        return import_versions(context, incoming, options, progress, on_each)
+        return import_versions(context, tools.read(scheme, place, only, artifacts), options, progress, on_each)
     if exclude or include:
         raise InvalidInput("--exclude and --include are for what other tools have", "a bundle is imported whole")
     if only is not None or artifacts is not None:

@@ -206,11 +206,7 @@ class LineageIndex:
     @cached_property
     def _by_id(self) -> dict[str, str]:
         """The model with each id. Of several with one (a copy that was imported under another name) the first."""
-        found: dict[str, str] = {}
-        for model in self._models.values():
-            if model.id:
-                found.setdefault(model.id, model.name)
-        return found
+        return {model.id: model.name for model in reversed(self._models.values()) if model.id}
 
     @cached_property
     def _former(self) -> dict[str, str]:

@@ -75,9 +75,7 @@ def verify_models(
     words = "a model that was never taken in whole; registry gc removes it"
     leftovers = [Problem("leftover", "warning", each.path, words, True) for each in left]
     found = replace(found, problems=(*found.problems, *leftovers)) if leftovers else found
-    if not signatures:
-        return found
-    return _check_signatures(context, found, chosen, allowed_signers)
+    return _check_signatures(context, found, chosen, allowed_signers) if signatures else found
 
 
 def _check_signatures(
@@ -161,13 +159,8 @@ def collect_garbage(
                 continue
             now = gc.server_time(paths.root, probe=not dry_run)
             found = list(gc.find_garbage(paths, now, age))
-            taken = (
-                []
-                if dry_run
-                else [
-                    pack_writer.move_garbage_to_trash(paths, context.modes, context.root / each.path) for each in found
-                ]
-            )
+            unneeded = [context.root / each.path for each in found if not dry_run]
+            taken = [pack_writer.move_garbage_to_trash(paths, context.modes, path) for path in unneeded]
         for path in taken:  # slow, and needs no lock
             removal.discard(path, context.root)
         if taken:  # their size is counted with the files that had them

@@ -121,7 +121,12 @@ def edit(
     """
     check_text(context, name, text)
     if name is None:
-        return _edit_settings(context, text, was, dry_run)
+        path = context.layout.config
+        if read_text(context) != was:
+            raise Conflict("registry.yaml was changed meanwhile", "look again, then edit")
+        if text != was and not dry_run:
+            removal.replace(path, text.encode(), path.stat().st_mode & 0o777)
+        return ModelChanged(path.name, (), 0, changed=text != was)
 
     def change(now: str, _: Mapping[str, Any]) -> str:
         if now != was:
@@ -132,19 +137,9 @@ def edit(
         return _commit_document(context, found, change, reason, dry_run, request_id)
 
 
-def _edit_settings(context: RegistryContext, text: str, was: str, dry_run: bool) -> ModelChanged:
-    path = context.layout.config
-    if read_text(context) != was:
-        raise Conflict("registry.yaml was changed meanwhile", "look again, then edit")
-    if text != was and not dry_run:
-        removal.replace(path, text.encode(), path.stat().st_mode & 0o777)
-    return ModelChanged(path.name, (), 0, changed=text != was)
-
-
 def _commit_document(
     context: RegistryContext, found: Transaction, change: Any, reason: str, dry_run: bool, request_id: str | None
 ) -> ModelChanged:
-    """Commit the text that ``change`` returns for the current one."""
     writer, done = found
     model = writer.paths.name
     if done:
@@ -158,8 +153,7 @@ def _commit_document(
         return ModelChanged(model, keys, writer.table.revision, changed=text != data.decode())
     differences = {key: [_shorten(before.get(key)), _shorten(after.get(key))] for key in keys}
     event = make_event(context, "described", None, request_id, keys=list(keys), said=differences, reason=reason)
-    table = writer.move(writer.table, event, Redo(layout.MODEL, after, text))
-    return ModelChanged(model, keys, table.revision)
+    return ModelChanged(model, keys, writer.move(writer.table, event, Redo(layout.MODEL, after, text)).revision)
 
 
 def read_text(context: RegistryContext, name: str | None = None) -> str:
@@ -181,11 +175,11 @@ def check_text(context: RegistryContext, name: str | None, text: str) -> None:
     except Damaged as error:
         raise InvalidInput(error.message.removesuffix(f"; {error.hint}"), "mend it, or leave it as it was") from None
 
-    def lines() -> Mapping[tuple[str, ...], int]:
-        return documents.lines(data)
-
-    source = SettingsSource(called, lines)
-    _ensure_fixed_keys(context.layout, name, document, source)
+    source = SettingsSource(called, lambda: documents.lines(data))
+    before = codec.load(context.layout.model(name).model if name else context.layout.config, called)
+    for key in _FIXED[called]:
+        if document.get(key) != before.get(key):
+            raise source.error((key,), "can't be changed", f"it was {before.get(key)}")
     if name is None:
         _check_settings(context.layout, document, source)
     else:
@@ -217,7 +211,7 @@ def rename(
     if name == new:
         raise InvalidInput(f"it is called {name} already", "name another")
     if not reader.is_model(source):
-        if _is_renamed_from(context, target, name):
+        if reader.is_model(target) and codec.former_names(open_model(context, target.name).document())[-1:] == (name,):
             return ModelRenamed(name, new, changed=False)
         raise model_not_found(context, name)
     _ensure_free(context, target, name)
@@ -265,11 +259,6 @@ def transfer(
     return rename(context, name, new, reason=reason, dry_run=dry_run, request_id=request_id)
 
 
-def _is_renamed_from(context: RegistryContext, target: ModelLayout, name: str) -> bool:
-    """Whether a model had ``name`` last, before it got its own."""
-    return reader.is_model(target) and codec.former_names(open_model(context, target.name).document())[-1:] == (name,)
-
-
 def _is_move_recorded(context: RegistryContext, writer: Writer, new: str, *, repeated: bool) -> bool:
     """Return whether a move to this name is recorded but was not made: then the model's name is a former one.
 
@@ -306,9 +295,9 @@ def _record_name(
     if not os.access(writer.paths.root.parent, os.W_OK) or not os.access(writer.paths.root, os.W_OK):
         raise RegistryError(f"the folder of {name} may not be moved by you", "ask its owner")
     text = files.read(writer.paths.model, files.DOCUMENT_LIMIT, layout.MODEL).decode()
-    known = codec.former_names(codec.loads(text.encode(), layout.MODEL))
-    formerly = [each for each in dict.fromkeys(known if undo else [*known, name]) if each != new]
     document = codec.loads(text.encode(), layout.MODEL)
+    known = codec.former_names(document)
+    formerly = [each for each in dict.fromkeys(known if undo else [*known, name]) if each != new]
     identity = {} if codec.model_id(document) else {"id": os.urandom(16).hex()}
     text = text_edits.changed(text, {**identity, "formerly": formerly}, layout.MODEL)
     event = make_event(context, "renamed", None, request_id, before=name, after=new, reason=reason)
@@ -364,9 +353,9 @@ def _list_removed(document: Mapping[str, Any], remove: OneOrMore[str]) -> dict[s
         if name == "description":
             found[name] = None
             continue
-        homes = [key for key in ("tags", "annotations") if name in (document.get(key) or {})]
-        for key in homes:
-            found.setdefault(key, {})[name] = None
+        for key in ("tags", "annotations"):
+            if name in (document.get(key) or {}):
+                found.setdefault(key, {})[name] = None
     return found
 
 
@@ -380,13 +369,6 @@ def _shorten(value: object) -> object:
 
 #: What of each document no edit may change: the store relies on it.
 _FIXED = {"model.yaml": ("format", "created"), "registry.yaml": ("format", "id", "created")}
-
-
-def _ensure_fixed_keys(paths: Layout, name: str | None, document: Mapping[str, Any], source: SettingsSource) -> None:
-    before = codec.load(paths.model(name).model if name else paths.config, source.file)
-    for key in _FIXED[source.file]:
-        if document.get(key) != before.get(key):
-            raise source.error((key,), "can't be changed", f"it was {before.get(key)}")
 
 
 def _check_settings(paths: Layout, document: Mapping[str, Any], source: SettingsSource) -> None:

@@ -87,8 +87,7 @@ def replaceable_file(context: RegistryContext, target: Path, is_ours: IsOurs, *,
 
 def write_file(context: RegistryContext, target: Path, text: str, is_ours: IsOurs, *, replace: bool) -> None:
     """Write ``target`` atomically; with ``replace`` in place of an earlier one. Raises :class:`Conflict`."""
-    existing = replaceable_file(context, target, is_ours, replace=replace)
-    with replacement.atomic_output(target, existing) as temporary:
+    with replacement.atomic_output(target, replaceable_file(context, target, is_ours, replace=replace)) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
@@ -163,20 +162,17 @@ class Copy:
             parents = {parent.as_posix() for path in expected for parent in Path(path).parents}
             strange += [f"{path}/" for path in self.folders - parents]
         if not strange and not self.others:
-            strange = [path for path in sorted(self.files, key=self._size) if self.sha256(path) != expected[path]]
+            smallest_first = sorted(self.files, key=lambda path: self.files[path].st_size)
+            strange = [path for path in smallest_first if self.sha256(path) != expected[path]]
         return sorted((*strange, *self.others))
 
     def digest(self) -> str:
         """The digest that a version with exactly these files has."""
-        entries = (FileEntry(path, self.sha256(path)) for path in self.files)
-        return manifest.digest(manifest.dumps(entries))
+        return manifest.digest(manifest.dumps(FileEntry(path, self.sha256(path)) for path in self.files))
 
     @property
     def size(self) -> int:
         return sum(status.st_size for status in self.files.values())
-
-    def _size(self, path: str) -> int:
-        return self.files[path].st_size
 
 
 def _ensure_ours(
@@ -202,8 +198,7 @@ def _ensure_ours(
 
 
 def _iter_models(context: RegistryContext, first: str) -> Iterator[ModelReader]:
-    names = list_model_names(context)
-    for name in sorted(names, key=lambda each: each != first):
+    for name in sorted(list_model_names(context), key=lambda each: each != first):
         with contextlib.suppress(RegistryError, OSError):
             yield open_model(context, name)
 
@@ -254,7 +249,6 @@ def _hex_digest(document: Mapping[str, object]) -> str:
 
 
 def _conflict(target: Path, status: os.stat_result, wanted: str, *, replace: bool) -> Conflict:
-    """Return the error for what is at ``target``."""
     if stat.S_ISLNK(status.st_mode):
         return Conflict(f"'{target}' is a symbolic link, which is never replaced", f"name the {wanted} itself")
     if not replace:

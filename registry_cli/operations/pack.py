@@ -52,12 +52,6 @@ def find_packed(context: RegistryContext, name: str, wanted: PackRequest) -> Ver
     return VersionRanges.from_numbers(entry.event.version or 0 for entry in entries if entry.event.action == "packed")
 
 
-def ensure_packable(context: RegistryContext, name: str, numbers: VersionRanges) -> None:
-    """Raise what would stop the packing of one of these versions later."""
-    for number in numbers:
-        pack_writer.ensure_owned(context.layout.model(name), number)
-
-
 def pack_versions(
     context: RegistryContext,
     name: str,
@@ -85,8 +79,7 @@ def _count_packed(outcomes: list[VersionsChanged], freed: int, revision: int) ->
 
 
 def _leave_out(outcomes: list[VersionsChanged], number: int) -> None:
-    versions = tuple(each for each in outcomes[-1].versions if each != number)
-    outcomes[-1] = replace(outcomes[-1], versions=versions)
+    outcomes[-1] = replace(outcomes[-1], versions=tuple(each for each in outcomes[-1].versions if each != number))
 
 
 def _pack_one(
@@ -160,8 +153,6 @@ def restore_files(
     context: RegistryContext, writer: Writer, numbers: VersionRanges, staged: dict[int, StagingFolder]
 ) -> list[Path]:
     """Move unpacked files into place, before the commit; return what to remove after it."""
-    if not numbers:
-        return []
     if late := [number for number in numbers if number not in staged]:
         raise Conflict(f"{writer.paths.name}@{late[0]} was packed just now", "try again")
     trash = (pack_writer.restore_files(writer.paths, context.modes, number, staged[number]) for number in numbers)
@@ -170,8 +161,6 @@ def restore_files(
 
 def remove_packs(writer: Writer, numbers: VersionRanges, staged: dict[int, StagingFolder]) -> list[Path]:
     """After the commit: link the files to blobs, and move the packs to the trash."""
-    if not numbers:
-        return []
     for number in numbers:
         writer.link_blobs(writer.paths.files(number), staged[number].entries)
     return [trash for number in numbers for trash in pack_writer.move_packs_to_trash(writer.paths, number)]

@@ -60,12 +60,7 @@ def get_artifact(context: RegistryContext, ref: str | Reference, *, as_of: str |
 
 @contextlib.contextmanager
 def open_artifact(context: RegistryContext, ref: str | Reference) -> Iterator[Artifact]:
-    """A version whose files lie in its ``folder`` to be looked into, as long as the ``with`` lasts.
-
-    Those of a packed one are copied out, checked, and removed afterwards; of others only count and size are looked
-    at. Raises :class:`Damaged` when a file is missing, :class:`NotFound` and :class:`Conflict` when the version is
-    deleted or packed meanwhile.
-    """
+    """A version whose files lie in its ``folder``; see :meth:`registry_cli.registry.ArtifactOperations.open`."""
     from ..store import fetch
 
     model, record = read_version(context, ref)

@@ -125,8 +125,7 @@ def register(
         context, name, message, unsafe, given_params.values, given_metrics.values, tags, annotations
     )
     event = make_event(context, "registered", None, request_id)
-    layout = context.layout.model(name)
-    outcome = find_registered(layout, event.id) if request_id else None
+    outcome = find_registered(context.layout.model(name), event.id) if request_id else None
     if outcome is None:
         ensure_not_former_name(context, name, reuse_name)
     analysis: ArtifactAnalysis | None = None
@@ -259,8 +258,7 @@ def _make_capture(
         return None
     from ..lineage import capture as capturing
 
-    setting = context.settings.extra.get("lineage")
-    parts = capturing.resolve_parts(capture, setting, str(context.layout.config))
+    parts = capturing.resolve_parts(capture, context.settings.extra.get("lineage"), str(context.layout.config))
     return capturing.LineageCapture(capturing.UserLineage(**stated), context.caller, parts, get_account_name())
 
 

@@ -165,8 +165,7 @@ def prune(
                 plans = [_evaluate_step(context, step, children, snapshot) for step in steps]
                 for step, plan in zip(steps, plans, strict=True):
                     changed = any(done.changed for done in outcomes[before:])  # by a step before
-                    judged = None if changed else (snapshot, plan)
-                    _retain_step(context, step, children, request, outcomes, judged)
+                    _retain_step(context, step, children, request, outcomes, None if changed else (snapshot, plan))
     return outcomes
 
 
@@ -330,8 +329,7 @@ def _execute(
         table = stage_rules.archive(writer.table, plan.model, left)
         if left and not dry_run:
             writer.move(table, make_event(context, "archived", None, request.id, **detail))
-    done = VersionsChanged(plan.model, _EVENTS[plan.action], tuple(numbers), writer.table.revision, bool(left))
-    return done, trash
+    return VersionsChanged(plan.model, _EVENTS[plan.action], tuple(numbers), writer.table.revision, bool(left)), trash
 
 
 def _iter_steps(

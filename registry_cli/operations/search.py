@@ -96,11 +96,8 @@ def _query_overview(
 ) -> tuple[list[ModelSummary], list[UnreadableDocument]]:
     index.refresh(progress=context.index.progress)
     found, unreadable = list(index.overview(glances=glances)), index.unreadable()
-    shown = (
-        {(each.model.name, number) for each in found for number in _list_shown(each.model)}
-        if unreadable and glances
-        else set()
-    )
+    concerned = found if unreadable and glances else []
+    shown = {(each.model.name, number) for each in concerned for number in _list_shown(each.model)}
     return found, [each for each in unreadable if each.version is None or (each.model, each.version) in shown]
 
 
@@ -209,8 +206,12 @@ def find_unknown_names(
         InvalidInput: It is not a query.
         NotFound: There is no such model.
     """
+    from ..query import query
+
     texts = [text for text in ([where] if isinstance(where, str) else where) if text.strip()]
-    return UnknownNames(context, model, as_of).describe(texts)
+    named = dict.fromkeys(query.parse_all(texts).names) if texts else ()
+    known = KnownNames(context, model, as_of)
+    return tuple(known.describe_unknown(kind, name) for kind, name in named if not known.is_known(kind, name))
 
 
 def _find_versions(
@@ -312,7 +313,9 @@ class SearchExecution:
     def filter_records(self, records: Iterable[VersionRecord]) -> Iterator[VersionRecord]:
         """Return the matching records, in their order unless another was asked for."""
         found: Iterable[VersionRecord] = (
-            record for record in records if (self.all or not record.archived) and self._matches(record)
+            record
+            for record in records
+            if (self.all or not record.archived) and (self.query is None or self.query.matches(record, self.now))
         )
         if self.query and self.query.functions:
             with self.query.bounded():
@@ -321,29 +324,16 @@ class SearchExecution:
             found = self.ordering.sorted(found, self.now)
         return islice(found, self.limit)
 
-    def _matches(self, record: VersionRecord) -> bool:
-        return self.query is None or self.query.matches(record, self.now)
 
-
-class UnknownNames:
-    """Looks up the names of stages, aliases, models and groups. Models are read only if a name needs it."""
+class KnownNames:
+    """The names of stages, aliases, models and groups. Models are read only if a name needs it."""
 
     def __init__(self, context: RegistryContext, model: str | None, as_of: str | datetime | None) -> None:
         self._context, self._model, self._as_of = context, model, as_of
 
-    def describe(self, texts: Sequence[str]) -> tuple[str, ...]:
-        """A sentence for each unknown name in these queries, with the nearest that is known."""
-        from ..query import query
-
-        named = dict.fromkeys(query.parse_all(texts).names) if texts else ()
-        return tuple(self._sentence(kind, name) for kind, name in named if not self._is_known(kind, name))
-
-    def _is_known(self, kind: str, name: str) -> bool:
-        if kind == "stage" and name in self._context.stages:
-            return True
-        if kind == "stage":  # one that was renamed in the settings is still in the tables of models
-            return any(name in each.stages for each in self._models)
-        return name in self._known(kind)
+    def is_known(self, kind: str, name: str) -> bool:
+        # a stage that was renamed in the settings is still in the tables of models
+        return name in self._known(kind) or (kind == "stage" and any(name in each.stages for each in self._models))
 
     def _known(self, kind: str) -> Sequence[str]:
         if kind == "stage":
@@ -359,19 +349,12 @@ class UnknownNames:
             return [get_model(self._context, self._model, as_of=self._as_of)]
         return list(iter_models(self._context, as_of=self._as_of, on_damage=lambda _: None))
 
-    def _sentence(self, kind: str, name: str) -> str:
-        known = self._known(kind)
-        hint = ""
-        if (
-            kind == "model"
-            and is_model_name(name)
-            and (now := model_names.find_renamed_model(self._context.layout, name))
-        ):
-            hint = f"it is called {now} now"
-        if not hint:
-            from ..rules.settings_errors import suggest
+    def describe_unknown(self, kind: str, name: str) -> str:
+        from ..rules.settings_errors import suggest
 
-            hint = suggest(name, known)
+        known, root = self._known(kind), self._context.layout
+        now = model_names.find_renamed_model(root, name) if kind == "model" and is_model_name(name) else None
+        hint = f"it is called {now} now" if now else suggest(name, known)
         if not hint and kind == "stage":
             hint = f"this registry has: {', '.join(known)}"
         article = "an" if kind == "alias" else "a"

@@ -186,7 +186,6 @@ def table_document(table: StageTable, redo: Redo | None = None) -> dict[str, Any
 
 
 def dump_table(table: StageTable, redo: Redo | None = None) -> bytes:
-    """The bytes of :func:`table_document`."""
     data: bytes = _documents().dumps(table_document(table, redo))
     return data
 
@@ -272,8 +271,7 @@ def overlay(record: VersionRecord, annotation: Mapping[str, Any], what: str) -> 
     """``record`` with its later annotations. A value of null removes a sealed one."""
     merged: dict[str, Any] = {}
     for key in ("metrics", "tags", "annotations"):
-        changes = _get(annotation, key, dict, what, {})
-        if changes:
+        if changes := _get(annotation, key, dict, what, {}):
             values = {**getattr(record, key), **changes}
             merged[key] = {name: value for name, value in values.items() if value is not None}
     return replace(record, **merged)

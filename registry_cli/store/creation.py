@@ -107,9 +107,8 @@ def ensure_name_is_free(root: Layout, name: str) -> None:
 
 def _has_files(folder: Path) -> bool:
     """Whether this is a model, or one that is being made; the lock that an interrupted registration left does not count."""
-    if folder.name.startswith(".") or not folder.is_dir():
-        return False
-    return any(not name.startswith(".") for name in files.list_folder(folder))
+    inside = files.list_folder(folder) if not folder.name.startswith(".") and folder.is_dir() else []
+    return any(not name.startswith(".") for name in inside)
 
 
 def make_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
@@ -207,8 +206,7 @@ def reservation_holder(root: Layout, paths: ModelLayout) -> str | None:
         return None
     with contextlib.suppress(RegistryError, OSError, UnicodeDecodeError):
         name = files.read(paths.reservation, _RESERVATION_LIMIT, layout.RESERVATION).decode().strip()
-        source = reader.ModelReader(root.model(name))
-        return name if name in codec.former_names(source.document()) else None
+        return name if name in codec.former_names(reader.ModelReader(root.model(name)).document()) else None
     return None
 
 

@@ -68,8 +68,7 @@ def newest_first(paths: ModelLayout, wanted: EventFilter | None = None) -> Itera
     last: JournalEntry | None = None  # pending lines depend on it, so until it is found every line is parsed
     found = journal.newest_first(paths.history, lambda line: last is None or wanted.may_match(line))
     last = next(found, None)
-    pending = _ahead(paths, reader.read_state(paths).table, last)
-    newest = (*reversed(pending), *([last] if last else ()))
+    newest = (*reversed(_ahead(paths, reader.read_state(paths).table, last)), *([last] if last else ()))
     return (entry for entry in itertools.chain(newest, found) if wanted.fits(entry))
 
 

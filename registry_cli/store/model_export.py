@@ -143,13 +143,10 @@ def version_files(model: ModelReader, state: ModelState, record: VersionRecord) 
 
 
 def pack_file(model: ModelReader, number: int) -> SnapshotFile:
-    """The pack of a version."""
     path = reader.pack_path(model.paths, number)
-    try:
+    with contextlib.suppress(FileNotFoundError):
         if path is not None:
             return _kept(model.paths, path, os.lstat(path).st_size, b"")
-    except FileNotFoundError:
-        pass
     model.refuse_deleted(number)
     if number in model.state().table.packed:
         raise Damaged(f"the pack of {model.name}@{number} is missing", "registry verify tells more")

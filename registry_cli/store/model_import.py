@@ -139,8 +139,7 @@ class ModelImport:
         """The folder of a version, to be filled; then sealed."""
         folder = self.paths.version(number)
         os.mkdir(folder, 0o700)
-        staging = StagingFolder(folder, removal.identity(os.lstat(folder)), self._root.root)
-        yield staging
+        yield StagingFolder(folder, removal.identity(os.lstat(folder)), self._root.root)
         for path, data in documents.items():
             with self.document(path) as write:
                 write(data)

@@ -56,8 +56,7 @@ def find_renamed_model(
         if each in but or (len(start) < _SCANNED and b"formerly" not in start):
             continue
         with contextlib.suppress(OSError, RegistryError):
-            whole = len(start) < _SCANNED
-            data = start if whole else files.read(root.model(each).model, files.DOCUMENT_LIMIT, each)
+            data = start if len(start) < _SCANNED else files.read(root.model(each).model, files.DOCUMENT_LIMIT, each)
             if name in codec.former_names(codec.loads(data, each)):
                 return each
     return None

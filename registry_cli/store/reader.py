@@ -94,11 +94,10 @@ class ModelReader:
             if number is None:
                 raise NotFound(f"{self.name} has no version that is not archived", "registry versions NAME --all")
             return number
-        number = (
-            self._by_digest(selector.digest, table)
-            if selector.digest
-            else rules.resolve_selector(table, self.name, selector)
-        )
+        if selector.digest:
+            number = self._by_digest(selector.digest, table)
+        else:
+            number = rules.resolve_selector(table, self.name, selector)
         files.refresh_folder(self.paths.versions)
         if number in table.deleted:
             raise NotFound(f"{self.name}@{number} was deleted{self._tombstone(number)}", "its number is not used again")
@@ -158,8 +157,7 @@ class ModelReader:
 
     def version(self, number: int, state: ModelState, *, annotated: bool = True) -> VersionRecord:
         """Version ``number`` with its pointers, and with its later annotations unless ``annotated`` is false."""
-        sealed = self.sealed(number)
-        return self.combine(sealed, self.annotation(number, state) if annotated else None, state.table)
+        return self.combine(self.sealed(number), self.annotation(number, state) if annotated else None, state.table)
 
     def combine(self, sealed: VersionRecord, annotation: dict[str, Any] | None, table: StageTable) -> VersionRecord:
         """A version as it was registered, with its annotation and what the stage table has of it."""
@@ -285,17 +283,14 @@ class ModelSnapshot:
         self._text: bytes | None = None
 
     def resolve(self, selector: Selector) -> int:
-        """The number of the version that ``selector`` means; see :meth:`ModelReader.resolve`."""
         return self.model.resolve(selector, self.table)
 
     def sealed(self, number: int) -> VersionRecord:
-        """Version ``number`` as it was registered."""
         if number not in self._sealed:
             self._sealed[number] = self.model.sealed(number)
         return self._sealed[number]
 
     def annotation(self, number: int) -> dict[str, Any]:
-        """What was said of a version afterwards."""
         if number not in self._annotations:
             self._annotations[number] = self.model.annotation(number, self.state)
         return self._annotations[number]
@@ -308,15 +303,13 @@ class ModelSnapshot:
         """The bytes of ``model.yaml``, or of the claim that will become it; ``what`` is what messages call it."""
         if self._text is None:
             redo = self.state.redo
-            self._text = (
-                redo.data()
-                if redo and redo.path == layout.MODEL
-                else files.read(self.paths.model, files.DOCUMENT_LIMIT, what)
-            )
+            if redo and redo.path == layout.MODEL:
+                self._text = redo.data()
+            else:
+                self._text = files.read(self.paths.model, files.DOCUMENT_LIMIT, what)
         return self._text
 
     def document(self) -> dict[str, Any]:
-        """``model.yaml``, or the claim that will become it."""
         what = f"{self.name}: {layout.MODEL}"
         return codec.loads(self.text(what), what)
 
@@ -388,9 +381,7 @@ def is_model(paths: ModelLayout) -> bool:
     """Whether this folder is a model: it has a ``model.yaml``, and no folder on the way is a symbolic link."""
     try:
         folders = [paths.root, paths.root.parent] if "/" in paths.name else [paths.root]
-        if any(folder.is_symlink() for folder in folders):
-            return False
-        return files.exists(paths.model)
+        return not any(folder.is_symlink() for folder in folders) and files.exists(paths.model)
     except NotADirectoryError:
         return False
 

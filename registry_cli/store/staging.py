@@ -116,8 +116,7 @@ def fill(staging: StagingFolder, sources: Sequence[SourceFile], intake: CopyOpti
 
 def sync(staging: StagingFolder, folders: Sequence[Path], *, written: bool = False) -> None:
     """Bring all that is staged to the disk; the files too, unless each was synced when it was ``written``."""
-    many = len(staging.entries) > _MANY
-    if many and files.sync_file_system(staging.folder):
+    if len(staging.entries) > _MANY and files.sync_file_system(staging.folder):
         return
     for entry in staging.entries if not written else ():
         sync_file(staging.files / entry.path)

@@ -228,8 +228,7 @@ class Writer:
     def ensure_removable(self, number: int) -> None:
         """Raise an error, before anything is committed, if only its owner may remove a folder (``versions/`` is sticky)."""
         folder, around = os.stat(self.paths.version(number)), os.stat(self.paths.versions)
-        allowed = (0, folder.st_uid, around.st_uid)
-        if around.st_mode & stat.S_ISVTX and os.geteuid() not in allowed:
+        if around.st_mode & stat.S_ISVTX and os.geteuid() not in (0, folder.st_uid, around.st_uid):
             raise RegistryError(
                 f"{self.paths.name}@{number} belongs to another user, who alone can remove its files",
                 "archive it instead, or ask its owner",

@@ -113,19 +113,14 @@ def atomic_output(target: Path, existing: Existing | None = None) -> Iterator[Pa
         yield temporary
         left = publish(temporary, target, existing)
     except BaseException:
-        with uninterrupted():
-            _discard(temporary, existing)
+        # what was made; never what was there before, which may have this name after an error
+        with uninterrupted(), contextlib.suppress(OSError):
+            found = removal.identity(os.lstat(temporary))
+            if existing is None or found != removal.identity(existing.status):
+                removal.discard(temporary, temporary.parent, expected=found)
         raise
     if left:
         warnings.warn(left, RuntimeWarning, stacklevel=3)
-
-
-def _discard(temporary: Path, existing: Existing | None) -> None:
-    """Remove what was made; never what was there before, which may have this name after an error."""
-    with contextlib.suppress(OSError):
-        found = removal.identity(os.lstat(temporary))
-        if existing is None or found != removal.identity(existing.status):
-            removal.discard(temporary, temporary.parent, expected=found)
 
 
 def _place(made: Path, target: Path) -> str:

@@ -68,8 +68,7 @@ def _lock(scratch: Path) -> tuple[str, str, str]:
     """Hold the lock while a second process tries to get it; then release it, and let that try again."""
     path = scratch / layout.LOCK
     files.write_new(path, b"", 0o600)
-    lock = UnixFileLock(path, mode=0o600, thread_local=False)
-    with lock.acquire(timeout=1):
+    with UnixFileLock(path, mode=0o600, thread_local=False).acquire(timeout=1):
         try:
             held = _contend(path)
         except OSError as error:

@@ -61,8 +61,7 @@ def restore_files(paths: ModelLayout, modes: Modes, lost: list[Restorable], *, d
     for each in lost:
         words = "damaged file restored" if each.damaged else "missing file restored"
         if dry_run or restoration.restore(model, each, modes):
-            path = paths.files(each.number) / each.entry.path
-            yield CleanupItem(words, str(path.relative_to(paths.registry)))
+            yield CleanupItem(words, str((paths.files(each.number) / each.entry.path).relative_to(paths.registry)))
 
 
 def _state(paths: ModelLayout) -> tuple[ModelState, bool]:
@@ -137,7 +136,8 @@ class _Repairer:
         """
         known = {entry.event.id for entry in journal.oldest_first(self.paths.history)}
         recorded = last.revision if last else 0
-        claims = sorted(self._later(recorded), key=lambda state: state.table.revision)
+        states = {state.table.revision: state for state in (*_claims(self.paths), ModelState(self.table))}
+        claims = [states[at] for at in sorted(states) if recorded < at <= self.table.revision]
         known |= {state.table.changed.id for state in claims if state.table.changed}
         highest = 0
         for number, event in self._carried():
@@ -153,10 +153,6 @@ class _Repairer:
                 yield replace(mark, detail=detail), highest, state.table.revision - 1
             if state.table.changed:
                 yield state.table.changed, highest, state.table.revision
-
-    def _later(self, revision: int) -> list[ModelState]:
-        later = {state.table.revision: state for state in (*_claims(self.paths), ModelState(self.table))}
-        return [state for at, state in later.items() if revision < at <= self.table.revision]
 
     def _carried(self) -> Iterator[tuple[int, Event | None]]:
         """The numbers of all versions, and the events of them or their tombstones; None for an unreadable one."""
@@ -197,8 +193,7 @@ class _Repairer:
             for path, mode in ((folder, os.lstat(folder).st_mode), *inside):
                 if stat.S_ISLNK(mode) or not mode & 0o222:
                     continue
-                sealed = self.modes.sealed_folder if stat.S_ISDIR(mode) else self.modes.sealed_file
-                yield from self.seal(path, sealed)
+                yield from self.seal(path, self.modes.sealed_folder if stat.S_ISDIR(mode) else self.modes.sealed_file)
         for number in self.table.packed:
             pack = reader.pack_path(self.paths, number)
             if pack and os.lstat(pack).st_mode & 0o222 and not pack.is_symlink():

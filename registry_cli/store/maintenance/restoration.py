@@ -149,8 +149,7 @@ class _Search:
         if self.quick:
             return True
         with contextlib.suppress(RegistryError, OSError):
-            record = self.model.version(number, ModelState(self.table))
-            with pack_reader.content(self.model, record, entry) as content:
+            with pack_reader.content(self.model, self.model.version(number, ModelState(self.table)), entry) as content:
                 content.copy(progress=self.progress)
             return True
         return False

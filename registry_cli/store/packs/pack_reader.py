@@ -132,8 +132,7 @@ def _unpacked(
     for entry in [entry for entry in entries if only is None or entry.path in only][done:]:
         with contextlib.ExitStack() as stack:
             try:
-                folder = model.paths.files(record.number)
-                descriptor = stack.enter_context(files.open_beneath(folder, entry.path))
+                descriptor = stack.enter_context(files.open_beneath(model.paths.files(record.number), entry.path))
             except (NotFound, FileNotFoundError):
                 raise _missing(model, record, entry) from None
             yield entry, VerifiedStream(descriptor, os.fstat(descriptor).st_size, entry, record.ref)

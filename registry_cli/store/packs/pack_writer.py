@@ -196,8 +196,7 @@ def move_garbage_to_trash(paths: ModelLayout, modes: Modes, path: Path) -> Path:
     Only for the names that may be used again as soon as the lock is free: those of a pack, and of a version's files.
     """
     if path.name == layout.FILES:
-        trash = move_files_to_trash(paths, modes, int(path.parent.name))
-        return trash or path.with_name(layout.trash_name())
+        return move_files_to_trash(paths, modes, int(path.parent.name)) or path.with_name(layout.trash_name())
     if path.parent == paths.packs and not layout.is_trash(path.name):
         trash = path.with_name(layout.trash_name())
         removal.rename(path, trash, paths.registry)

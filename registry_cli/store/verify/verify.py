@@ -177,8 +177,7 @@ def _check_version(
     for name in sorted(here.keys() - listed.keys()):
         found.error("extra-file", ref, f"'{name}' is not in the manifest")
     for name, sha256 in listed.items():
-        path = paths.files(number) / name
-        if job := _check_file(here.get(name), HashJob(ref, name, path, sha256), found):
+        if job := _check_file(here.get(name), HashJob(ref, name, paths.files(number) / name, sha256), found):
             jobs.append(job)
             found.files += 1
             found.size += job.size

@@ -192,8 +192,7 @@ def _check_documents(
             continue
         recorded = story.sealed.get(name, "")
         if recorded and here != recorded and (here or name.startswith("annotations/")):
-            problem = "is not what was recorded" if here else "is missing"
-            found.error("changed-document", ref, f"{name} {problem}")
+            found.error("changed-document", ref, f"{name} is {'not what was recorded' if here else 'missing'}")
         elif here and not recorded and not story.rebuilt and path.parent == paths.annotations:
             found.error("changed-document", ref, f"{name} was written by no change that is recorded")
 

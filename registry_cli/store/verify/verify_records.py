@@ -36,8 +36,7 @@ def check_records(paths: ModelLayout, found: ProblemCollector) -> list[int] | No
         before, each = _moment(paths), type(found)(paths.name)
         listed = _look(paths, each)
         attempts.append(each.problems)
-        moved = _moment(paths) != before
-        if not moved and not any(problem.code in _PASSING for problem in each.problems):
+        if _moment(paths) == before and not any(problem.code in _PASSING for problem in each.problems):
             attempts = attempts[-1:]
             break
         time.sleep(pause)
@@ -62,8 +61,7 @@ def _look(paths: ModelLayout, found: ProblemCollector) -> list[int] | None:
     listed = _check_names(paths, state, found)
     _check_pointers(paths, state, listed, found)
     _check_annotations(paths, state, listed, found)
-    recorded = check_journal(paths, state.table, listed, found)
-    _check_claim(paths, state, recorded, found)
+    _check_claim(paths, state, check_journal(paths, state.table, listed, found), found)
     _check_rename(paths, state, found)
     _check_links(paths, state, found)
     _check_blobs(paths, state.table, found)
