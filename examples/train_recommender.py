@@ -50,10 +50,7 @@ def main() -> None:
     scores[bought > 0] = -np.inf  # nobody wants to be shown what he has
     shown = np.argsort(-scores, axis=1)[:, :SHOWN]
     hits = (shown == held_back[:, None]).any(axis=1)
-    metrics = {
-        "recall_at_10": round(float(hits.mean()), 4),
-        "coverage": round(len(np.unique(shown)) / PRODUCTS, 4),
-    }
+    metrics = {"recall_at_10": round(float(hits.mean()), 4), "coverage": round(len(np.unique(shown)) / PRODUCTS, 4)}
 
     options.out.mkdir(parents=True, exist_ok=True)
     joblib.dump(model, options.out / "model.joblib")

@@ -79,11 +79,7 @@ def check_unsafe(allowed: bool, reason: str) -> None:
 
 
 def warn_of_unknown_names(
-    cx: Session,
-    registry: Registry,
-    where: str | Sequence[str],
-    model: str | None = None,
-    as_of: str | None = None,
+    cx: Session, registry: Registry, where: str | Sequence[str], model: str | None = None, as_of: str | None = None
 ) -> None:
     """Warn of stages, aliases, models and groups in a query that do not exist: it may select nothing for that."""
     for text in registry.admin.unknown_names(where, model=model, as_of=as_of):

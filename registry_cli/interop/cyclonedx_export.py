@@ -51,11 +51,7 @@ def _make_document(artifact: Artifact, card: CardInput) -> dict[str, Any]:
         "specVersion": "1.6",
         "serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, f'{version.ref} {version.digest}')}",
         "version": 1,
-        "metadata": {
-            "timestamp": version.created,
-            "authors": [{"name": version.author}],
-            "component": _model(card),
-        },
+        "metadata": {"timestamp": version.created, "authors": [{"name": version.author}], "component": _model(card)},
         "components": components,
         "dependencies": [{"ref": version.ref, "dependsOn": [each["bom-ref"] for each in components]}],
     }

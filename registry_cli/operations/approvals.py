@@ -225,12 +225,7 @@ def approve(
 
 
 def sign(
-    context: RegistryContext,
-    ref: str | Reference,
-    key: Key,
-    *,
-    dry_run: bool = False,
-    request_id: str | None = None,
+    context: RegistryContext, ref: str | Reference, key: Key, *, dry_run: bool = False, request_id: str | None = None
 ) -> VersionsChanged:
     """Sign a version: its manifest, and all that was registered of it. Replaces an earlier signature by the same key.
 

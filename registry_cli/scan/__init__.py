@@ -9,15 +9,7 @@ Does not belong here: which verdicts a registry accepts (``rules/scan_policy.py`
 # ruff: noqa: F401 - imported for the type checker
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
-    from . import (
-        configurations,
-        containers,
-        data_formats,
-        graphs,
-        hdf5_files,
-        keras_configurations,
-        pickle_files,
-    )
+    from . import configurations, containers, data_formats, graphs, hdf5_files, keras_configurations, pickle_files
 
 _READERS = frozenset(str.split(
     "configurations containers data_formats graphs hdf5_files keras_configurations pickle_files"

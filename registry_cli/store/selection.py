@@ -134,10 +134,7 @@ class FileSelection:
         everything: bool = False,
     ) -> None:
         self.boundary, self.everything = boundary, everything
-        self.rules = [
-            *_parse(exclude, "--exclude", excludes=True),
-            *_parse(include, "--include", excludes=False),
-        ]
+        self.rules = [*_parse(exclude, "--exclude", excludes=True), *_parse(include, "--include", excludes=False)]
         self._excluded: dict[tuple[str, str], list[str]] = {}
         self._counts: dict[tuple[str, str], int] = {}
         self._found: list[tuple[str, str]] = []

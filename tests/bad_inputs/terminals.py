@@ -21,10 +21,7 @@ def printed_inert(world: World, case: Case) -> None:
     plain = not control
     param = world.run("register", "m", world.file, "-p", f"p={text}")
     assert param.code == (0 if control <= set("\t\n") else 2), param
-    for command in (
-        ("tag", "m@4", f"label={text}"),
-        ("promote", "m@4", "production", "--reason", text),
-    ):
+    for command in (("tag", "m@4", f"label={text}"), ("promote", "m@4", "production", "--reason", text)):
         assert world.run(*command).code == (0 if plain else 2)
     # a person may write anything into model.yaml, and another program too
     description = "".join(f"\\U{ord(char):08x}" for char in text)

@@ -46,9 +46,7 @@ def path(bench: Bench) -> Iterator[Row]:
     """``registry path`` in a pipe, against Python itself."""
     _store(bench)
     ours, floor = in_turn(
-        bench.rounds(40),
-        lambda: run(bench.registry("starting", "path", "churn@production")),
-        lambda: run(PYTHON),
+        bench.rounds(40), lambda: run(bench.registry("starting", "path", "churn@production")), lambda: run(PYTHON)
     )
     yield Row("path", "registry path churn@production", ours, "python -c pass", floor, 3)
 

@@ -66,12 +66,7 @@ def test_the_value_of_a_tag_is_data(site: Site, value: str) -> None:
 
 
 def test_with_and_without_the_index(still: Site, tmp_path: Path) -> None:
-    for words in (
-        ("list",),
-        ("search", "metrics.auc > 0.9"),
-        ("versions", "churn", "--all"),
-        ("show", "churn@1"),
-    ):
+    for words in (("list",), ("search", "metrics.auc > 0.9"), ("versions", "churn", "--all"), ("show", "churn@1")):
         for form in ((), ("--json",), ("-q",)):
             with_it, without = still.run(*words, *form), still.run(*words, *form, "--no-index")
             assert (with_it.code, with_it.out) == (0, without.out)

@@ -39,11 +39,7 @@ def test_the_registry_cannot_be_found_from_it(words: tuple[str, ...], tmp_path: 
     assert answer.err.startswith(SAYS)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [("init",), ("init", "x"), ("-C", "x", "list")],
-    ids=" ".join,
-)
+@pytest.mark.parametrize("words", [("init",), ("init", "x"), ("-C", "x", "list")], ids=" ".join)
 def test_a_relative_path_leads_nowhere(words: tuple[str, ...], tmp_path: Path) -> None:
     answer = in_removed_folder(tmp_path, *words)
     assert_refused(answer, 1)

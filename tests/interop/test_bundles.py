@@ -73,10 +73,7 @@ def test_a_registry_goes_and_comes_back_equal(origin: Registry, site: Registry, 
     out = tmp_path / f"all{suffix}"
     done = origin.export(None, out)
     assert done.refs == ("churn", "risk/fraud")
-    assert statuses(site.import_(out)) == [
-        ("churn", "imported", "churn"),
-        ("risk/fraud", "imported", "risk/fraud"),
-    ]
+    assert statuses(site.import_(out)) == [("churn", "imported", "churn"), ("risk/fraud", "imported", "risk/fraud")]
     assert observed(site.root) == observed(origin.root)
     for name in origin.admin.model_names():
         assert site.history(name) == origin.history(name)

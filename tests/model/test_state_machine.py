@@ -152,8 +152,7 @@ class Verbs(RuleBasedStateMachine):
         retires = archive and before is not None and before != number
         allowed = self.expected.in_use(number) and expect != "wrong" and not (retires and before in others)
         moved = self.either(
-            allowed,
-            lambda: self.registry.promote(f"churn@{number}", stage, expect=wanted, archive_previous=archive),
+            allowed, lambda: self.registry.promote(f"churn@{number}", stage, expect=wanted, archive_previous=archive)
         )
         if allowed:
             assert (moved.before, moved.after) == (before, number)

@@ -167,8 +167,7 @@ def test_a_policy_that_changes_while_checks_run(trusting: Registry, tmp_path: Pa
 
 def test_other_rules_are_looked_at_again_under_the_lock(trusting: Registry, tmp_path: Path) -> None:
     line = script(
-        tmp_path,
-        "from registry_cli import Registry\nRegistry.open(author='bob').tag('churn@1', {'reviewed': 'no'})\n",
+        tmp_path, "from registry_cli import Registry\nRegistry.open(author='bob').tag('churn@1', {'reviewed': 'no'})\n"
     )
     write(trusting, line + "    require: {tags: {reviewed: 'yes'}}\n")
     with pytest.raises(Refused, match=r"refuses churn@1: tags.reviewed"):

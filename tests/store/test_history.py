@@ -191,11 +191,7 @@ def test_a_journal_that_is_cut_is_no_news(two: Registry) -> None:
     before = path.read_bytes()
     lines = before.splitlines(keepends=True)
     found = followed(
-        two,
-        lambda: path.write_bytes(b"".join(lines[:2])),
-        lambda: path.write_bytes(b""),
-        path.unlink,
-        limit=1,
+        two, lambda: path.write_bytes(b"".join(lines[:2])), lambda: path.write_bytes(b""), path.unlink, limit=1
     )
     path.write_bytes(before)
     assert told(found) == [("churn", 6)]

@@ -647,10 +647,6 @@ def test_what_a_query_imports() -> None:
     """Reading a query loads no more than it needs: start-up time is a feature."""
     code = "import sys, registry_cli.query.query as q; q.parse('metrics.auc > 1'); print(*sys.modules)"
     run = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(patterns.__file__).parents[2],
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(patterns.__file__).parents[2]
     )
     assert not {"difflib", "sqlite3", "yaml", "typer", "rich"} & set(run.stdout.split())

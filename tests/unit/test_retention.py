@@ -67,12 +67,7 @@ class TestRules:
         models = known(*(version(n, metrics={"loss": 1.0 if n < 4 else 2.0}) for n in range(1, 6)), version(6))
         assert make_plan(models, RetentionRules.build(best=["-loss:2"]), NOW).chosen == (1, 4, 5, 6)
         assert make_plan(models, RetentionRules.build(best=["loss:2:max"]), NOW).chosen == (1, 2, 3, 6)
-        assert make_plan(models, RetentionRules.build(best=["loss:1:min", "loss:1:max"]), NOW).chosen == (
-            1,
-            2,
-            4,
-            6,
-        )
+        assert make_plan(models, RetentionRules.build(best=["loss:1:min", "loss:1:max"]), NOW).chosen == (1, 2, 4, 6)
 
     def test_what_does_not_fit_is_kept(self) -> None:
         models = known(*(version(n, tags={"n": str(n)}) for n in (1, 2, 3)))

@@ -13,16 +13,7 @@ from ...rules.stages import ARCHIVE, DELETE, PACK
 from .. import json_shapes
 from ..command import DryRun, argument, command, flag, option
 from ..formatting import format_size, plural
-from ..options import (
-    Force,
-    Reason,
-    Refs,
-    Yes,
-    ensure_alone,
-    parse_model_name,
-    read_references,
-    warn_of_unknown_names,
-)
+from ..options import Force, Reason, Refs, Yes, ensure_alone, parse_model_name, read_references, warn_of_unknown_names
 from ..session import Output, Session
 
 if TYPE_CHECKING:

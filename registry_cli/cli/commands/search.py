@@ -57,13 +57,7 @@ class ListOptions(NamedTuple):
 
 @command("versions", "find", exits=(0, 2, 3, 6), indexed=True)
 def versions(
-    cx: Session,
-    name: Model,
-    every: Every = False,
-    where: Where = None,
-    *,
-    listed: ListOptions,
-    as_of: AsOf = None,
+    cx: Session, name: Model, every: Every = False, where: Where = None, *, listed: ListOptions, as_of: AsOf = None
 ) -> None:
     """List the versions of a model.
 

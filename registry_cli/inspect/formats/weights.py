@@ -96,12 +96,7 @@ def read_safetensors(thing: ModelFile | ModelFolder) -> Inspection | None:
         details["adapter"] = "lora"
         if base := next((weights.metadata[key] for key in _BASES if weights.metadata.get(key)), None):
             details["base_model"] = base
-    return Inspection(
-        "safetensors",
-        framework=weights.framework,
-        **parameter_counts(*counted[:2]),
-        details=details,
-    )
+    return Inspection("safetensors", framework=weights.framework, **parameter_counts(*counted[:2]), details=details)
 
 
 def shards_of(folder: ModelFolder, index: str) -> list[str]:
