@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import names, values
@@ -216,7 +215,7 @@ def rename(
         raise model_not_found(context, name)
     _ensure_free(context, target, name)
     ensure_not_former_name(context, new, reuse_name, but=(name,))
-    _ensure_same_file_system(source, target, context.layout.models)
+    _ensure_same_file_system(context, source, target)
     moved = True
     with transaction(context, name, request_id, "renamed") as (writer, done):
         if dry_run:
@@ -319,10 +318,16 @@ def _lock_group(context: RegistryContext, target: ModelLayout) -> Any:
         yield
 
 
-def _ensure_same_file_system(source: ModelLayout, target: ModelLayout, models: Path) -> None:
+def _ensure_same_file_system(context: RegistryContext, source: ModelLayout, target: ModelLayout) -> None:
     """Say before anything is recorded that a folder can't move to another file system, nor one that is mounted."""
-    there = next(folder for folder in (target.root.parent, models) if files.exists(folder))
-    if len({folder.stat().st_dev for folder in (source.root, source.root.parent, there)}) > 1:
+    there = next(folder for folder in (target.root.parent, context.layout.models) if files.exists(folder))
+    try:
+        devices = {folder.stat().st_dev for folder in (source.root, source.root.parent, there)}
+    except FileNotFoundError:  # it was renamed just now, or a group went away
+        if not reader.is_model(source):
+            raise model_not_found(context, source.name) from None
+        devices = set()  # where it goes is looked at again when it is moved
+    if len(devices) > 1:
         raise RegistryError(
             f"{source.name} can't be moved to {target.name}: it would cross a file system border",
             "export it, and import it under its new name",

@@ -12,7 +12,7 @@ import pytest
 
 from registry_cli import Conflict, Damaged, NotFound, Registry
 from registry_cli.core.times import format_time
-from registry_cli.operations import maintenance
+from registry_cli.operations import maintenance, transaction
 from registry_cli.store import creation, journal, model_export, staging
 from registry_cli.store.filesystem import files
 from registry_cli.store.layout import Layout, ModelLayout
@@ -237,3 +237,35 @@ def test_a_model_that_is_renamed_and_made_again_while_a_version_comes_in(
         churn.register("churn", [make_file("a third", "third.bin")])
     assert (churn.model("churn").latest, churn.model("crm").latest) == (1, 3)
     churn.admin.gc(age=-1)
+
+
+def test_a_model_that_is_renamed_while_another_rename_looks(churn: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = transaction.ensure_not_former_name
+
+    def meanwhile(*args: Any, **options: Any) -> None:
+        real(*args, **options)
+        monkeypatch.undo()
+        Registry(churn.root).admin.rename("churn", "other")
+
+    monkeypatch.setattr("registry_cli.operations.models.ensure_not_former_name", meanwhile)
+    with pytest.raises(NotFound, match="there is no model 'churn'") as caught:
+        churn.admin.rename("churn", "third")
+    assert "other" in str(caught.value)
+
+
+def test_a_group_that_goes_away_while_a_rename_looks(churn: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    group, real = Path(churn.root) / "models/crm", files.exists
+    group.mkdir()
+    gone: list[Path] = []
+
+    def exists(path: Path) -> bool:
+        found = real(path)
+        if found and path == group:
+            monkeypatch.undo()
+            group.rmdir()
+            gone.append(path)
+        return found
+
+    monkeypatch.setattr(files, "exists", exists)
+    assert churn.admin.rename("churn", "crm/churn").changed
+    assert len(gone) == 1
