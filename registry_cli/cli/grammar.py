@@ -20,15 +20,20 @@ EXIT_CODES = {
 #: Exit codes that mean more for one verb.
 OWN_CODES = {("diff", 1): "failed; or they differ (with --exit-code)"}
 SHELLS = ("bash", "zsh", "fish")
-#: The groups of ``registry --help``, and the verbs, in order.
-GROUPS = ("begin", "put in", "find", "compare", "take out", "describe", "lifecycle", "look back", "trust", "shell")
+#: The groups of ``registry --help``, and the verbs, in order. A verb whose group is empty is in no overview.
+GROUPS = ("Get started", "Add and edit", "Retrieve", "Release", "Deploy", "Monitor", "Maintain")
 ORDER = [
-    "init", "info", "config", "register", "inspect", "import", "list", "versions", "search", "show", "find", "diff",
-    "compare", "path", "fetch", "cat", "export", "tag", "annotate", "log-metric", "alias", "describe", "edit",
-    "rename", "transfer", "card", "check", "approve", "approvals", "promote", "demote", "rollback", "archive",
-    "restore", "delete", "prune", "apply", "gc", "history", "sign", "verify", "lineage", "reproduce", "repair",
-    "scan", "trust", "doctor", "completion",
+    "init", "info", "config", "completion",
+    "register", "import", "tag", "annotate", "log-metric", "alias", "describe", "edit", "rename",
+    "list", "versions", "show", "search", "find", "inspect", "compare", "diff", "path", "fetch", "cat", "export", "card",
+    "history", "lineage", "reproduce",
+    "check", "approve", "approvals", "promote", "demote", "rollback", "sign", "trust",
+    "archive", "restore", "delete", "prune", "apply", "gc", "verify", "scan", "repair", "doctor", "transfer",
 ]  # fmt: skip
+#: The verbs that ``registry --help`` explains; of the others it shows the names.
+EVERYDAY = (
+    "register", "list", "versions", "show", "search", "compare", "promote", "rollback", "path", "fetch", "history", "archive",
+)  # fmt: skip
 
 
 class Verb:
@@ -49,25 +54,27 @@ def code_of(verb: str, code: int) -> str:
     return OWN_CODES.get((verb, code), EXIT_CODES[code])
 
 
-def overview(version: str) -> str:
-    width = max(map(len, VERBS)) + 2
-    lines = [
-        f"registry {version}: the model registry that lives in a folder.",
-        "",
-        "Usage: registry VERB [ARGUMENTS] [OPTIONS]",
-    ]
+def overview() -> str:
+    """The text of ``registry --help``: at most 24 lines of 80 columns."""
+    topics = []
     for group in GROUPS:
-        lines += ["", f"{group}:"]
-        lines += [f"  {name:<{width}}{verb.summary}" for name, verb in VERBS.items() if verb.group == group]
-    lines += [
-        "",
-        "A version is named NAME@SELECTOR: churn@7, churn@production, churn@champion, churn@latest,",
-        "churn@sha256:1a2b3c4d. The registry is the folder given with -C, else $REGISTRY_HOME, else the",
-        "nearest folder upward with a registry.yaml.",
-        "",
-        "registry VERB --help explains a verb, with examples.",
+        names = [name for name, verb in VERBS.items() if verb.group == group and name not in EVERYDAY]
+        topics += [f"  {group:<14}{' '.join(names)}"] * bool(names)
+    spellings = [option.partition("=") for option in SHARED.split()]
+    options = [
+        names.rpartition(",")[2] + f" {'DIR' if kind else 'VALUE'}" * bool(mark) for names, mark, kind in spellings
     ]
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            "Usage: registry VERB [ARGUMENTS] [OPTIONS]",
+            "",
+            *(f"  {name:<14}{VERBS[name].summary}" for name in EVERYDAY),
+            "",
+            *topics,
+            f"  {'Options':<14}{' '.join(options)} --version",
+            f"  {'Read on':<14}registry help VERB | TOPIC (query, policy, formats ...) | --all",
+        ]
+    )
 
 
 # fmt: off
@@ -77,52 +84,52 @@ SHARED = "--registry,-C=FILE --json --quiet,-q --no-color --no-input --debug --h
 WRITING = "--lock-timeout= --request-id="
 INDEXED = "--no-index"
 VERBS = {
-    "init": Verb("begin", "init", "Make a folder a registry.", "dir", "--shared= --stages="),
-    "info": Verb("begin", "init", "Show what is in the registry, and how healthy it is.", "", ""),
-    "config": Verb("begin", "init", "Show the settings in force and where each line stands, or their schema.", "text model", ""),
-    "register": Verb("put in", "register", "Store files as the next version of a model.", "model file*", "--param,-p= --metric,-m= --tag,-t= --annotate= --params-file=FILE --params-only= --metrics-file=FILE --metrics-only= --skip-invalid --message= --stage= --alias= --as= --exclude= --include= --if-changed --update --link --move --scan= --reuse-name --allow-unsafe --reason= --no-inspect --parent= --data=FILE --code=FILE --command= --environment=FILE --python=FILE --lineage= --no-lineage", writes=True),
-    "inspect": Verb("put in", "scan", "Say what files are, before or after they are registered.", "target*", ""),
-    "import": Verb("put in", "import_export", "Take in a bundle from elsewhere, or what another tool has.", "source", "--as= --only= --artifacts=FILE --exclude= --include= --merge --skip-existing --stages --aliases --reuse-name --allow-unsafe --reason= --dry-run,-n", writes=True),
-    "list": Verb("find", "list", "List the models.", "", "--stage= --where,-w= --as-of=", indexed=True),
-    "versions": Verb("find", "search", "List the versions of a model.", "model", "--all,-a --where,-w= --stage= --alias= --tag,-t= --sort= --columns= --limit= --as-of=", indexed=True),
-    "search": Verb("find", "search", "List the versions, of all models, that a query selects.", "text", "--all,-a --stage= --alias= --tag,-t= --sort= --columns= --limit=", indexed=True),
-    "show": Verb("find", "list", "Show a version, or a model, with all that is known of it.", "ref", "--as-of=", indexed=True),
-    "find": Verb("find", "list", "Say which versions hold a file.", "file*", "", indexed=True),
-    "diff": Verb("compare", "compare", "Show what differs between two versions.", "ref ref", "--exit-code", indexed=True),
-    "compare": Verb("compare", "compare", "Show versions of a model side by side.", "model@ selector*", "--all-rows --limit= --all,-a --where,-w= --lower= --higher= --csv", indexed=True),
-    "path": Verb("take out", "fetch", "Print where a version lies, to be used in place.", "ref text", "--verify --as-of=", indexed=True),
-    "fetch": Verb("take out", "fetch", "Copy a version to a folder, every byte checked.", "ref", "--output,-o=FILE --only= --exclude= --force", indexed=True),
-    "cat": Verb("take out", "fetch", "Write files of a version to standard output.", "ref text", "--only= --exclude=", indexed=True),
-    "export": Verb("take out", "import_export", "Write versions, models or all to one file, or for another tool.", "ref*", "--all,-a --format= --flavor= --force"),
-    "tag": Verb("describe", "annotate", "Set or remove tags of a version.", "ref text*", "--remove,-r= --dry-run,-n", writes=True),
-    "annotate": Verb("describe", "annotate", "Say something of a version in free text.", "ref text*", "--from-file= --remove,-r= --dry-run,-n", writes=True),
-    "log-metric": Verb("describe", "annotate", "Add metrics measured after registration.", "ref text*", "--metrics-file=FILE --metrics-only= --skip-invalid --dry-run,-n", writes=True),
-    "alias": Verb("describe", "annotate", "Show, set or remove aliases.", "ref alias", "--remove --expect= --dry-run,-n", writes=True),
-    "describe": Verb("describe", "models", "Say what a model is for, and who answers for it.", "model", "--description= --owner= --tag,-t= --annotate= --remove,-r= --reason= --reuse-name --dry-run,-n", writes=True),
-    "edit": Verb("describe", "models", "Edit what is said of a model, or the settings.", "model", "--reason=", writes=True),
-    "rename": Verb("describe", "models", "Give a model another name.", "model text", "--reason= --reuse-name --dry-run,-n", writes=True),
-    "transfer": Verb("describe", "models", "Move a model into a group.", "model text", "--reason= --dry-run,-n", writes=True),
-    "card": Verb("describe", "import_export", "Print the model card of a version, in Markdown.", "ref", "--check --output,-o=FILE --force"),
-    "check": Verb("lifecycle", "gates", "Say whether a stage would let a version in, and why.", "ref stage", ""),
-    "approve": Verb("lifecycle", "gates", "Say that a version may enter a stage, or that it may not.", "ref stage", "--reject --reason= --review --yes,-y --sign=FILE --dry-run,-n", writes=True),
-    "approvals": Verb("lifecycle", "gates", "Show who approved or rejected a version.", "ref", ""),
-    "promote": Verb("lifecycle", "stages", "Let a stage point to a version.", "ref stage", "--expect= --reason= --archive-previous --no-verify --force --sign=FILE --dry-run,-n", writes=True),
-    "demote": Verb("lifecycle", "stages", "Let a stage point to nothing.", "ref stage", "--expect= --reason= --sign=FILE --dry-run,-n", writes=True),
-    "rollback": Verb("lifecycle", "stages", "Let a stage point to what held it before.", "model stage", "--to= --list --expect= --again --reason= --no-verify --sign=FILE --dry-run,-n", writes=True),
-    "archive": Verb("lifecycle", "archive", "Take versions out of use.", "ref*", "--reason= --force --older-than= --keep= --best= --where,-w= --keep-holders= --compress --zstd --dry-run,-n --plan=FILE", writes=True),
-    "restore": Verb("lifecycle", "archive", "Bring archived versions back.", "ref*", "--dry-run,-n", writes=True),
-    "delete": Verb("lifecycle", "archive", "Remove versions for good.", "ref*", "--reason= --force --older-than= --keep= --best= --where,-w= --keep-holders= --yes,-y --dry-run,-n --plan=FILE", writes=True),
-    "prune": Verb("lifecycle", "archive", "Delete archived versions by rules, or follow each model's retention policy.", "model*", "--all --older-than= --keep= --best= --where,-w= --keep-holders= --reason= --yes,-y --dry-run,-n --plan=FILE", writes=True),
-    "apply": Verb("lifecycle", "archive", "Carry out a plan of archive, delete or prune.", "file", "--reason= --yes,-y --dry-run,-n", writes=True),
-    "gc": Verb("lifecycle", "verify", "Remove what nobody needs any more.", "model*", "--older-than= --dry-run,-n", writes=True),
-    "history": Verb("look back", "history", "Show every change of a model, or of all.", "model", "--all,-a --since= --until= --action= --limit= --follow,-f --checkpoint"),
-    "sign": Verb("trust", "gates", "Sign a version.", "ref", "--key=FILE --dry-run,-n", writes=True),
-    "verify": Verb("trust", "verify", "Check that everything is there and unchanged.", "model*", "--quick --checkpoint=FILE --signatures --allowed-signers=FILE"),
-    "lineage": Verb("look back", "lineage", "Show where a version comes from, and what came of it.", "ref", "--depth= --dot --mermaid --environment --patch", indexed=True),
-    "reproduce": Verb("look back", "lineage", "Print the commands that make a version again.", "ref", "--check --python=FILE", indexed=True),
-    "repair": Verb("trust", "verify", "Repair what can be repaired safely.", "model*", "--from-blobs --dry-run,-n", writes=True),
-    "scan": Verb("trust", "scan", "Say whether files are safe to load.", "target*", "--allow= --strict --explain"),
-    "trust": Verb("trust", "trust", "Let the commands of policies run on this machine.", "model", "--list --revoke --yes,-y"),
-    "doctor": Verb("trust", "verify", "Prove that this file system keeps what the registry needs.", "", ""),
-    "completion": Verb("shell", "init", "Print the completion script of a shell.", "shell", ""),
+    "init": Verb("Get started", "init", "Make a folder a registry.", "dir", "--shared= --stages="),
+    "info": Verb("Get started", "init", "Show what is in the registry, and how healthy it is.", "", ""),
+    "config": Verb("Get started", "init", "Show the settings in force and where each line stands, or their schema.", "text model", ""),
+    "completion": Verb("Get started", "init", "Print the completion script of a shell.", "shell", ""),
+    "register": Verb("Add and edit", "register", "Store files as the next version of a model.", "model file*", "--param,-p= --metric,-m= --tag,-t= --annotate= --params-file=FILE --params-only= --metrics-file=FILE --metrics-only= --skip-invalid --message= --stage= --alias= --as= --exclude= --include= --if-changed --update --link --move --scan= --reuse-name --allow-unsafe --reason= --no-inspect --parent= --data=FILE --code=FILE --command= --environment=FILE --python=FILE --lineage= --no-lineage", writes=True),
+    "import": Verb("Add and edit", "import_export", "Take in a bundle from elsewhere, or what another tool has.", "source", "--as= --only= --artifacts=FILE --exclude= --include= --merge --skip-existing --stages --aliases --reuse-name --allow-unsafe --reason= --dry-run,-n", writes=True),
+    "tag": Verb("Add and edit", "annotate", "Set or remove tags of a version.", "ref text*", "--remove,-r= --dry-run,-n", writes=True),
+    "annotate": Verb("Add and edit", "annotate", "Say something of a version in free text.", "ref text*", "--from-file= --remove,-r= --dry-run,-n", writes=True),
+    "log-metric": Verb("Add and edit", "annotate", "Add metrics measured after registration.", "ref text*", "--metrics-file=FILE --metrics-only= --skip-invalid --dry-run,-n", writes=True),
+    "alias": Verb("Add and edit", "annotate", "Show, set or remove aliases.", "ref alias", "--remove --expect= --dry-run,-n", writes=True),
+    "describe": Verb("Add and edit", "models", "Say what a model is for, and who answers for it.", "model", "--description= --owner= --tag,-t= --annotate= --remove,-r= --reason= --reuse-name --dry-run,-n", writes=True),
+    "edit": Verb("Add and edit", "models", "Edit what is said of a model, or the settings.", "model", "--reason=", writes=True),
+    "rename": Verb("Add and edit", "models", "Give a model another name.", "model text", "--reason= --reuse-name --dry-run,-n", writes=True),
+    "list": Verb("Retrieve", "list", "List the models.", "", "--stage= --where,-w= --as-of=", indexed=True),
+    "versions": Verb("Retrieve", "search", "List the versions of a model.", "model", "--all,-a --where,-w= --stage= --alias= --tag,-t= --sort= --columns= --limit= --as-of=", indexed=True),
+    "show": Verb("Retrieve", "list", "Show a version, or a model, with all that is known of it.", "ref", "--as-of=", indexed=True),
+    "search": Verb("Retrieve", "search", "List the versions, of all models, that a query selects.", "text", "--all,-a --stage= --alias= --tag,-t= --sort= --columns= --limit=", indexed=True),
+    "find": Verb("Retrieve", "list", "Say which versions hold a file.", "file*", "", indexed=True),
+    "inspect": Verb("Retrieve", "scan", "Say what files are, before or after they are registered.", "target*", ""),
+    "compare": Verb("Retrieve", "compare", "Show versions of a model side by side.", "model@ selector*", "--all-rows --limit= --all,-a --where,-w= --lower= --higher= --csv", indexed=True),
+    "diff": Verb("Retrieve", "compare", "Show what differs between two versions.", "ref ref", "--exit-code", indexed=True),
+    "path": Verb("Retrieve", "fetch", "Print where a version lies, to be used in place.", "ref text", "--verify --as-of=", indexed=True),
+    "fetch": Verb("Retrieve", "fetch", "Copy a version to a folder, every byte checked.", "ref", "--output,-o=FILE --only= --exclude= --force", indexed=True),
+    "cat": Verb("Retrieve", "fetch", "Write files of a version to standard output.", "ref text", "--only= --exclude=", indexed=True),
+    "export": Verb("Retrieve", "import_export", "Write versions, models or all to one file, or for another tool.", "ref*", "--all,-a --format= --flavor= --force"),
+    "card": Verb("Retrieve", "import_export", "Print the model card of a version, in Markdown.", "ref", "--check --output,-o=FILE --force"),
+    "history": Verb("Retrieve", "history", "Show every change of a model, or of all.", "model", "--all,-a --since= --until= --action= --limit= --follow,-f --checkpoint"),
+    "lineage": Verb("Retrieve", "lineage", "Show where a version comes from, and what came of it.", "ref", "--depth= --dot --mermaid --environment --patch", indexed=True),
+    "reproduce": Verb("Retrieve", "lineage", "Print the commands that make a version again.", "ref", "--check --python=FILE", indexed=True),
+    "check": Verb("Release", "gates", "Say whether a stage would let a version in, and why.", "ref stage", ""),
+    "approve": Verb("Release", "gates", "Say that a version may enter a stage, or that it may not.", "ref stage", "--reject --reason= --review --yes,-y --sign=FILE --dry-run,-n", writes=True),
+    "approvals": Verb("Release", "gates", "Show who approved or rejected a version.", "ref", ""),
+    "promote": Verb("Release", "stages", "Let a stage point to a version.", "ref stage", "--expect= --reason= --archive-previous --no-verify --force --sign=FILE --dry-run,-n", writes=True),
+    "demote": Verb("Release", "stages", "Let a stage point to nothing.", "ref stage", "--expect= --reason= --sign=FILE --dry-run,-n", writes=True),
+    "rollback": Verb("Release", "stages", "Let a stage point to what held it before.", "model stage", "--to= --list --expect= --again --reason= --no-verify --sign=FILE --dry-run,-n", writes=True),
+    "sign": Verb("Release", "gates", "Sign a version.", "ref", "--key=FILE --dry-run,-n", writes=True),
+    "trust": Verb("Release", "trust", "Let the commands of policies run on this machine.", "model", "--list --revoke --yes,-y"),
+    "archive": Verb("Maintain", "archive", "Take versions out of use.", "ref*", "--reason= --force --older-than= --keep= --best= --where,-w= --keep-holders= --compress --zstd --dry-run,-n --plan=FILE", writes=True),
+    "restore": Verb("Maintain", "archive", "Bring archived versions back.", "ref*", "--dry-run,-n", writes=True),
+    "delete": Verb("Maintain", "archive", "Remove versions for good.", "ref*", "--reason= --force --older-than= --keep= --best= --where,-w= --keep-holders= --yes,-y --dry-run,-n --plan=FILE", writes=True),
+    "prune": Verb("Maintain", "archive", "Delete archived versions by rules, or follow each model's retention policy.", "model*", "--all --older-than= --keep= --best= --where,-w= --keep-holders= --reason= --yes,-y --dry-run,-n --plan=FILE", writes=True),
+    "apply": Verb("Maintain", "archive", "Carry out a plan of archive, delete or prune.", "file", "--reason= --yes,-y --dry-run,-n", writes=True),
+    "gc": Verb("Maintain", "verify", "Remove what nobody needs any more.", "model*", "--older-than= --dry-run,-n", writes=True),
+    "verify": Verb("Maintain", "verify", "Check that everything is there and unchanged.", "model*", "--quick --checkpoint=FILE --signatures --allowed-signers=FILE"),
+    "scan": Verb("Maintain", "scan", "Say whether files are safe to load.", "target*", "--allow= --strict --explain"),
+    "repair": Verb("Maintain", "verify", "Repair what can be repaired safely.", "model*", "--from-blobs --dry-run,-n", writes=True),
+    "doctor": Verb("Maintain", "verify", "Prove that this file system keeps what the registry needs.", "", ""),
+    "transfer": Verb("Maintain", "models", "Move a model into a group.", "model text", "--reason= --dry-run,-n", writes=True),
 }

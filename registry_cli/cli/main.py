@@ -45,7 +45,7 @@ def _answer(arguments: list[str]) -> int:
         process.write(f"registry {__version__}")
         return 0
     if not arguments or arguments in (["--help"], ["-h"], ["help"]):
-        process.write(grammar.overview(__version__))
+        process.write(grammar.overview())
         return 0
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):

@@ -109,3 +109,22 @@ def test_the_shared_options_are_those_of_the_table() -> None:
     assert shared | {"--help", "-h"} == completion.options(None).keys()
     writing = {flag for annotation, _ in command.WRITING.values() for flag in _flags(get_args(annotation)[1])}
     assert writing == {text.rstrip("=") for text in grammar.WRITING.split()}
+
+
+def test_the_overview_is_one_screen_with_every_verb_once() -> None:
+    shown = run("--help")
+    assert shown == run() == run("-h")
+    assert len(shown.lines) <= 24
+    assert [line for line in shown.lines if len(line) > 80] == []
+    rows = [line.split() for line in shown.lines[2:]]
+    everyday = [row[0] for row in rows[: len(grammar.EVERYDAY)]]
+    assert everyday == [*grammar.EVERYDAY]
+    groups = [row for row in shown.lines if row.strip().startswith(grammar.GROUPS)]
+    others = [word for row in groups for word in row[16:].split()]
+    assert sorted([*everyday, *others]) == sorted(name for name, verb in grammar.VERBS.items() if verb.group)
+    assert "--version" in shown.out
+    assert all(f" {option.rpartition(',')[2].partition('=')[0]}" in shown.out for option in grammar.SHARED.split())
+
+
+def test_every_group_is_one_of_the_overview() -> None:
+    assert {verb.group for verb in grammar.VERBS.values()} <= {*grammar.GROUPS, ""}

@@ -26,7 +26,7 @@ Remove = Annotated[Pairs, option("--remove -r", "KEY", "Take this one away.")]
 _EXITS = (0, 1, 2, 3, 6, 7, 8)
 
 
-@command("tag", "describe", exits=_EXITS, writes=True, dry_run=True)
+@command("tag", "Add and edit", exits=_EXITS, writes=True, dry_run=True)
 def tag(
     cx: Session,
     ref: Ref,
@@ -47,7 +47,7 @@ def tag(
     _report_change(cx, cx.registry().tag(ref, tags, remove=remove or (), **cx.change))
 
 
-@command("annotate", "describe", exits=_EXITS, writes=True, dry_run=True)
+@command("annotate", "Add and edit", exits=_EXITS, writes=True, dry_run=True)
 def annotate(
     cx: Session,
     ref: Ref,
@@ -82,7 +82,7 @@ def _read_text(path: str, name: str) -> str:
         raise InvalidInput(f"{path} is not UTF-8 text") from None
 
 
-@command("log-metric", "describe", exits=_EXITS, writes=True, dry_run=True)
+@command("log-metric", "Add and edit", exits=_EXITS, writes=True, dry_run=True)
 def log_metric(
     cx: Session,
     ref: Ref,
@@ -142,7 +142,7 @@ def _report_change(cx: Session, done: VersionsChanged, what: str = "") -> None:
     cx.show_one("changed", done, ref)
 
 
-@command("alias", "describe", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True, dry_run=True)
+@command("alias", "Add and edit", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True, dry_run=True)
 def alias(
     cx: Session,
     ref: Annotated[str, argument("REF", "The version to point to; just the model to list or remove.")],

@@ -79,7 +79,7 @@ class PlanOptions(NamedTuple):
         return self.dry_run or self.plan is not None
 
 
-@command("archive", "lifecycle", exits=(0, 1, 2, 3, 4, 5, 6, 7, 8), writes=True)
+@command("archive", "Maintain", exits=(0, 1, 2, 3, 4, 5, 6, 7, 8), writes=True)
 def archive(
     cx: Session,
     refs: Refs,
@@ -129,7 +129,7 @@ def archive(
     _show_changed(cx, done, how.dry_run)
 
 
-@command("restore", "lifecycle", exits=_MOVES, writes=True, dry_run=True)
+@command("restore", "Maintain", exits=_MOVES, writes=True, dry_run=True)
 def restore(cx: Session, refs: Refs) -> None:
     """Bring archived versions back.
 
@@ -143,7 +143,7 @@ def restore(cx: Session, refs: Refs) -> None:
     _show_changed(cx, done, cx.dry_run)
 
 
-@command("delete", "lifecycle", exits=_MOVES, writes=True)
+@command("delete", "Maintain", exits=_MOVES, writes=True)
 def delete(
     cx: Session,
     refs: Refs,
@@ -218,7 +218,7 @@ def _retain_model(
     _show_changed(cx, done, False)
 
 
-@command("prune", "lifecycle", exits=_MOVES, writes=True)
+@command("prune", "Maintain", exits=_MOVES, writes=True)
 def prune(
     cx: Session,
     names: Annotated[list[str] | None, argument("[NAME]...", "Models.")] = None,
@@ -272,7 +272,7 @@ def prune(
     _raise_last(cx, failed)
 
 
-@command("apply", "lifecycle", exits=_MOVES, writes=True, dry_run=True)
+@command("apply", "Maintain", exits=_MOVES, writes=True, dry_run=True)
 def apply(
     cx: Session,
     file: Annotated[str, argument("PATH", "What --plan wrote; '-' is standard input.")],

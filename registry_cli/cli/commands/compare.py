@@ -32,7 +32,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z", re.ASCII)
 Metrics = list[str] | None
 
 
-@command("diff", "compare", exits=(0, 1, 2, 3, 6), indexed=True)
+@command("diff", "Retrieve", exits=(0, 1, 2, 3, 6), indexed=True)
 def diff(
     cx: Session,
     before: Ref,
@@ -80,7 +80,7 @@ def _format_for_pipe(value: Any) -> Any:
     return value if isinstance(value, (str, int, float)) or value is None else format_value(value)
 
 
-@command("compare", "compare", exits=(0, 2, 3, 6), indexed=True)
+@command("compare", "Retrieve", exits=(0, 2, 3, 6), indexed=True)
 def compare(
     cx: Session,
     name: Annotated[str, argument("NAME", "A model: churn; or a version of it: churn@6.")],

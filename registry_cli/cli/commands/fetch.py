@@ -16,7 +16,7 @@ from ..session import Session
 File = Annotated[str | None, argument("[FILE]", "A file of the artifact.")]
 
 
-@command("path", "take out", exits=(0, 2, 3, 4, 6), indexed=True)
+@command("path", "Retrieve", exits=(0, 2, 3, 4, 6), indexed=True)
 def path(
     cx: Session,
     ref: Ref,
@@ -45,7 +45,7 @@ def path(
     cx.show_one("path", {"ref": str(reference), "path": where}, where)
 
 
-@command("fetch", "take out", exits=(0, 1, 2, 3, 4, 6, 130), indexed=True)
+@command("fetch", "Retrieve", exits=(0, 1, 2, 3, 4, 6, 130), indexed=True)
 def fetch(
     cx: Session,
     ref: Ref,
@@ -86,7 +86,7 @@ def fetch(
     cx.show_one("fetched", data, target)
 
 
-@command("cat", "take out", exits=(0, 1, 2, 3, 6), indexed=True)
+@command("cat", "Retrieve", exits=(0, 1, 2, 3, 6), indexed=True)
 def cat(cx: Session, ref: Ref, file: File = None, only: Only = None, exclude: Except = None) -> None:
     """Write files of a version to standard output.
 

@@ -17,7 +17,7 @@ from ..session import Output, Session
 from ..trust_prompt import report_outputs
 
 
-@command("approve", "lifecycle", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True, dry_run=True)
+@command("approve", "Release", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True, dry_run=True)
 def approve(
     cx: Session,
     ref: VersionRef,
@@ -79,7 +79,7 @@ def _ask_verdict(cx: Session, ref: str, stage: str, *, reject: bool, reason: str
     return reject, reason or cx.ask("Why?")
 
 
-@command("approvals", "lifecycle", exits=(0, 2, 3, 6))
+@command("approvals", "Release", exits=(0, 2, 3, 6))
 def approvals(cx: Session, ref: Ref) -> None:
     """Show who approved or rejected a version.
 
@@ -109,7 +109,7 @@ def approvals(cx: Session, ref: Ref) -> None:
     cx.show(Output("approvals", found, accounts, columns, rows, shown, empty="nobody said anything"))
 
 
-@command("sign", "trust", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True, dry_run=True)
+@command("sign", "Release", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True, dry_run=True)
 def sign(
     cx: Session,
     ref: VersionRef,
@@ -132,7 +132,7 @@ def sign(
     cx.show_one("changed", done, done.refs[0])
 
 
-@command("check", "lifecycle", exits=(0, 2, 3, 4, 5, 6))
+@command("check", "Release", exits=(0, 2, 3, 4, 5, 6))
 def check(cx: Session, ref: Ref, stage: Stage) -> None:
     """Say whether a stage would let a version in, and why.
 

@@ -25,7 +25,7 @@ _POLL = 1.0
 _COLUMNS = ("#", "time (utc)", "who", "action", "version", "details")
 
 
-@command("history", "look back", exits=(0, 2, 3, 6, 130))
+@command("history", "Retrieve", exits=(0, 2, 3, 6, 130))
 def history(
     cx: Session,
     name: Annotated[str | None, argument("[NAME]", "A model; none with --all.")] = None,

@@ -24,7 +24,7 @@ BUNDLE, STREAM = "bundle", "-"
 _WORDS = {"imported": "imported", "planned": "would import", "skipped": "skipped", "failed": "failed"}
 
 
-@command("export", "take out", exits=(0, 1, 2, 3, 4, 6, 130))
+@command("export", "Retrieve", exits=(0, 1, 2, 3, 4, 6, 130))
 def export(
     cx: Session,
     given: Annotated[
@@ -92,7 +92,7 @@ def _open_standard_output(cx: Session) -> StandardOutput:
     return StandardOutput()
 
 
-@command("import", "put in", exits=(0, 1, 2, 3, 4, 5, 6, 7, 8, 130), writes=True, dry_run=True)
+@command("import", "Add and edit", exits=(0, 1, 2, 3, 4, 5, 6, 7, 8, 130), writes=True, dry_run=True)
 def import_(
     cx: Session,
     source: Annotated[
@@ -178,7 +178,7 @@ def _format_notes(each: ImportResult) -> str:
     return escape("\n".join(([each.why] if each.why else []) + lost), lines=True)
 
 
-@command("card", "describe", exits=(0, 1, 2, 3, 4, 5, 6))
+@command("card", "Retrieve", exits=(0, 1, 2, 3, 4, 5, 6))
 def card(
     cx: Session,
     ref: Ref,

@@ -19,7 +19,7 @@ from ..options import parse_model_name
 from ..session import Output, Session
 
 
-@command("init", "begin", exits=(0, 1, 2, 4))
+@command("init", "Get started", exits=(0, 1, 2, 4))
 def init(
     cx: Session,
     folder: Annotated[str, argument("[DIR]", "The folder; it is made if it isn't there.")] = ".",
@@ -46,7 +46,7 @@ def init(
     cx.show_one("registry", record, record.root, "")
 
 
-@command("info", "begin", exits=(0, 2, 3, 6))
+@command("info", "Get started", exits=(0, 2, 3, 6))
 def info(cx: Session) -> None:
     """Show what is in the registry, and how healthy it is.
 
@@ -74,7 +74,7 @@ def info(cx: Session) -> None:
         raise typer.Exit(6)
 
 
-@command("config", "begin", exits=(0, 2, 3, 6))
+@command("config", "Get started", exits=(0, 2, 3, 6))
 def config(
     cx: Session,
     action: Annotated[str, argument("show|schema", "What to print: settings, or a schema.")],
@@ -123,7 +123,7 @@ def _show_schema(cx: Session, name: str) -> None:
     cx.show(Output("schema", body, [str(path)], ("schema",), rows, text=text.rstrip("\n")))
 
 
-@command("completion", "shell", exits=(0, 2))
+@command("completion", "Get started", exits=(0, 2))
 def completion_(cx: Session, shell: Annotated[str, argument("bash|zsh|fish", "Your shell.")]) -> None:
     """Print the completion script of a shell.
 

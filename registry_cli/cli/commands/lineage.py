@@ -21,7 +21,7 @@ _DEPTH = 20
 _MARKS = {"holds": "yes", "differs": "no", "unknown": "?"}
 
 
-@command("lineage", "look back", exits=(0, 1, 2, 3, 6), indexed=True)
+@command("lineage", "Retrieve", exits=(0, 1, 2, 3, 6), indexed=True)
 def lineage(
     cx: Session,
     ref: Ref,
@@ -81,7 +81,7 @@ def lineage(
     damage.raise_found()
 
 
-@command("reproduce", "look back", exits=(0, 1, 2, 3, 5, 6), indexed=True)
+@command("reproduce", "Retrieve", exits=(0, 1, 2, 3, 5, 6), indexed=True)
 def reproduce(
     cx: Session,
     ref: Ref,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _FILES_SHOWN = 20
 
 
-@command("list", "find", exits=(0, 2, 3, 6), indexed=True)
+@command("list", "Retrieve", exits=(0, 2, 3, 6), indexed=True)
 def list_(
     cx: Session,
     stage: Annotated[str | None, option("--stage", "STAGE", "Only models with a version there: what is live.")] = None,
@@ -118,7 +118,7 @@ def _draw_stage(found: list[ModelSummary], stage: str) -> TableView:
     return TableView((stage, "metrics", "age", "owner"), rows)
 
 
-@command("find", "find", exits=(0, 2, 3, 6), indexed=True)
+@command("find", "Retrieve", exits=(0, 2, 3, 6), indexed=True)
 def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files, or folders to be searched.")]) -> None:
     """Say which versions hold a file.
 
@@ -165,7 +165,7 @@ def _draw_match(each: FileMatch) -> Sequence[str]:
     return (escape(each.file), version.ref, each.path or "the whole", " ".join(list_pointers(version)) or "-")
 
 
-@command("show", "find", exits=(0, 2, 3, 6), indexed=True)
+@command("show", "Retrieve", exits=(0, 2, 3, 6), indexed=True)
 def show(cx: Session, ref: Ref, as_of: AsOf = None) -> None:
     """Show a version, or a model, with all that is known of it.
 

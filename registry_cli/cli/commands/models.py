@@ -25,7 +25,7 @@ _TEXT_LIMIT = 1 << 20
 _EXITS = (0, 1, 2, 3, 4, 6, 7, 8)
 
 
-@command("describe", "describe", exits=_EXITS, writes=True, dry_run=True)
+@command("describe", "Add and edit", exits=_EXITS, writes=True, dry_run=True)
 def describe(
     cx: Session,
     name: Model,
@@ -74,7 +74,7 @@ def describe(
     cx.show_one("described", done, done.model)
 
 
-@command("edit", "describe", exits=(0, 1, 2, 3, 4, 6, 7, 8, 130), writes=True)
+@command("edit", "Add and edit", exits=(0, 1, 2, 3, 4, 6, 7, 8, 130), writes=True)
 def edit(
     cx: Session,
     name: Annotated[Optional[str], argument("[NAME]", "A model; registry.yaml when none is named.")] = None,
@@ -161,7 +161,7 @@ def _read_edited(path: Path) -> str:
         raise InvalidInput(f"{path.name} is not UTF-8 text", "nothing was changed") from None
 
 
-@command("rename", "describe", exits=_EXITS, writes=True, dry_run=True)
+@command("rename", "Add and edit", exits=_EXITS, writes=True, dry_run=True)
 def rename(
     cx: Session,
     name: Model,
@@ -185,7 +185,7 @@ def rename(
     _report_rename(cx, done)
 
 
-@command("transfer", "describe", exits=_EXITS, writes=True, dry_run=True)
+@command("transfer", "Maintain", exits=_EXITS, writes=True, dry_run=True)
 def transfer(
     cx: Session,
     name: Model,

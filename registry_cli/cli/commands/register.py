@@ -61,7 +61,7 @@ Lineage = Annotated[Text, option("--lineage", "PARTS", "What is found out by its
 NoLineage = Annotated[bool, flag("--no-lineage", "Find nothing out.")]
 
 
-@command("register", "put in", exits=(0, 1, 2, 3, 4, 5, 7, 8, 130), writes=True)
+@command("register", "Add and edit", exits=(0, 1, 2, 3, 4, 5, 7, 8, 130), writes=True)
 def register(
     cx: Session, name: Model, paths: Paths, *, param: Param = None, metric: Metric = None, tag: Tag = None,
     annotate: Annotate = None, params_file: ParamsFile = None, params_only: ParamsOnly = None,

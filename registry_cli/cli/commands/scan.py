@@ -31,7 +31,7 @@ _FEW = 20
 _FINDINGS = 5
 
 
-@command("inspect", "put in", exits=(0, 1, 2, 3, 5, 6, 130))
+@command("inspect", "Retrieve", exits=(0, 1, 2, 3, 5, 6, 130))
 def inspect(cx: Session, paths: Paths) -> None:
     """Say what files are, before or after they are registered.
 
@@ -84,7 +84,7 @@ def _format_list(found: Inspected) -> str:
     )
 
 
-@command("scan", "trust", exits=(0, 1, 2, 3, 5, 6, 130))
+@command("scan", "Maintain", exits=(0, 1, 2, 3, 5, 6, 130))
 def scan(
     cx: Session,
     paths: Paths,

@@ -55,7 +55,7 @@ class ListOptions(NamedTuple):
         return [part for part in parts if part.strip()]
 
 
-@command("versions", "find", exits=(0, 2, 3, 6), indexed=True)
+@command("versions", "Retrieve", exits=(0, 2, 3, 6), indexed=True)
 def versions(
     cx: Session, name: Model, every: Every = False, where: Where = None, *, listed: ListOptions, as_of: AsOf = None
 ) -> None:
@@ -84,7 +84,7 @@ def versions(
     damage.raise_found()
 
 
-@command("search", "find", exits=(0, 2, 3, 6), indexed=True)
+@command("search", "Retrieve", exits=(0, 2, 3, 6), indexed=True)
 def search(
     cx: Session,
     expr: Annotated[str, argument("[EXPR]", "A query; everything without one.")] = "",

@@ -19,7 +19,7 @@ _MOVES = (0, 1, 2, 3, 4, 6, 7, 8)
 _GATED = (0, 1, 2, 3, 4, 5, 6, 7, 8)
 
 
-@command("promote", "lifecycle", exits=_GATED, writes=True, dry_run=True)
+@command("promote", "Release", exits=_GATED, writes=True, dry_run=True)
 def promote(
     cx: Session,
     ref: VersionRef,
@@ -54,7 +54,7 @@ def promote(
     cx.show_pointer(done)
 
 
-@command("demote", "lifecycle", exits=_MOVES, writes=True, dry_run=True)
+@command("demote", "Release", exits=_MOVES, writes=True, dry_run=True)
 def demote(
     cx: Session,
     ref: Annotated[str, argument("REF", "The model, or the version that must be there now.")],
@@ -77,7 +77,7 @@ def demote(
     cx.show_pointer(done)
 
 
-@command("rollback", "lifecycle", exits=_GATED, writes=True, dry_run=True)
+@command("rollback", "Release", exits=_GATED, writes=True, dry_run=True)
 def rollback(
     cx: Session,
     name: Model,

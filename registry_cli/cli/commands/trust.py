@@ -23,7 +23,7 @@ def _trust_file() -> TrustFile:
     return file
 
 
-@command("trust", "trust", exits=(0, 2, 3, 5, 6))
+@command("trust", "Release", exits=(0, 2, 3, 5, 6))
 def trust(
     cx: Session,
     name: Annotated[str | None, argument("[NAME]", "A model or a group: with what its own policies add.")] = None,

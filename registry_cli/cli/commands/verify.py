@@ -16,7 +16,7 @@ from ..options import Models
 from ..session import Output, Session
 
 
-@command("verify", "trust", exits=(0, 2, 3, 6, 130))
+@command("verify", "Maintain", exits=(0, 2, 3, 6, 130))
 def verify(
     cx: Session,
     names: Models = None,
@@ -107,7 +107,7 @@ def _read_checkpoints(given: str, names: list[str]) -> list[Checkpoint]:
         raise InvalidInput(f"'{given}' is no file of checkpoints") from None
 
 
-@command("repair", "trust", exits=(0, 1, 2, 3, 6, 7), writes=True, dry_run=True)
+@command("repair", "Maintain", exits=(0, 1, 2, 3, 6, 7), writes=True, dry_run=True)
 def repair(
     cx: Session,
     names: Models = None,
@@ -143,7 +143,7 @@ def repair(
     cx.show(Output("repaired", done, [each.path for each in done], ("what", "path"), rows))
 
 
-@command("doctor", "trust", exits=(0, 1, 2, 3))
+@command("doctor", "Maintain", exits=(0, 1, 2, 3))
 def doctor(cx: Session) -> None:
     """Prove that this file system keeps what the registry needs.
 
@@ -179,7 +179,7 @@ def _parse_duration(text: str) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
-@command("gc", "lifecycle", exits=(0, 1, 2, 3, 6, 7), writes=True, dry_run=True)
+@command("gc", "Maintain", exits=(0, 1, 2, 3, 6, 7), writes=True, dry_run=True)
 def gc(
     cx: Session,
     names: Models = None,
