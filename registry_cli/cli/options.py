@@ -41,7 +41,7 @@ Expect = Annotated[
     str | None, option("--expect", "VERSION|none", "Do it only if it points there now; otherwise exit 4.")
 ]
 Where = Annotated[str | None, option("--where -w", "EXPR", "Only what fits: 'metrics.auc >= 0.9'.")]
-AsOf = Annotated[str | None, option("--as-of", "TIME", "As it was at 2026-03-03, 2026-03-03T10:00 or '7d ago'.")]
+AsOf = Annotated[str | None, option("--as-of", "TIME", "As it was at 2026-03-03, 45d ago, 'yesterday 10:00' …")]
 NoVerify = Annotated[bool, flag("--no-verify", "Compare sizes only, not the sha256 of each file.")]
 Force = Annotated[bool, flag("--force", "Also what a rollback would go to; needs a --reason.")]
 Sign = Annotated[

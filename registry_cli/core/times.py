@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
 _LATEST = 253_402_300_799  # the last second of the year 9999
@@ -43,12 +44,12 @@ def format_timestamp(text: object) -> str:
     return format_milliseconds(moment.timestamp() * 1000) if moment else ""
 
 
-def resolve_time(text: str | datetime | None) -> str | None:
-    """A time that a person named (a date, an ISO time, ``7d ago``) as documents write it. Raises :class:`InvalidInput`."""
+def resolve_time(text: str | datetime | None, now: Callable[[], datetime] = utc_now) -> str | None:
+    """A time that a person named (an ISO time, ``7d ago``, ``last tuesday``) as documents write it. Raises :class:`InvalidInput`."""
     if text is None:
         return None
     if isinstance(text, str):
         from .quantities import parse_time
 
-        text = parse_time(text, utc_now())
+        text = parse_time(text, now())
     return format_time(text)

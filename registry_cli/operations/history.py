@@ -49,7 +49,7 @@ def list_history(
     Raises:
         InvalidInput: There is no such action.
     """
-    wanted = _parse_filter(since, until, actions)
+    wanted = _parse_filter(context, since, until, actions)
     return list(islice(history.newest_first(open_model(context, name).paths, wanted), limit))
 
 
@@ -63,7 +63,7 @@ def iter_histories(
     on_damage: OnDamage = raise_error,
 ) -> Iterator[ModelHistoryEntry]:
     """Iterate over the histories of all models as one, the newest entry first; see :meth:`history`."""
-    wanted = _parse_filter(since, until, actions)
+    wanted = _parse_filter(context, since, until, actions)
     heads: dict[str, JournalTail] = {}
     for name in iter_model_names(context.layout):
         with _reporting_damage(on_damage):
@@ -86,7 +86,7 @@ def follow_history(
     Args:
         pause: Called between two looks; sleeps one second by default. A look is one system call per model.
     """
-    wanted = _parse_filter(since, None, actions)
+    wanted = _parse_filter(context, since, None, actions)
     heads: dict[str, JournalTail] = {}
     for each in _list_followed(context, name):
         with _reporting_damage(on_damage):
@@ -137,8 +137,12 @@ def list_earlier_holders(context: RegistryContext, name: str, stage: str) -> tup
     return history.stage_timelines(entries, (stage,))[stage].earlier
 
 
-def _parse_filter(since: str | datetime | None, until: str | datetime | None, actions: OneOrMore[str]) -> EventFilter:
-    return event_history.parse_event_filter(resolve_time(since), resolve_time(until), as_list(actions, "actions"))
+def _parse_filter(
+    context: RegistryContext, since: str | datetime | None, until: str | datetime | None, actions: OneOrMore[str]
+) -> EventFilter:
+    return event_history.parse_event_filter(
+        resolve_time(since, context.clock), resolve_time(until, context.clock), as_list(actions, "actions")
+    )
 
 
 @contextlib.contextmanager

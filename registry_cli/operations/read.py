@@ -35,7 +35,7 @@ def get_version(
     context: RegistryContext, ref: str | Reference, *, as_of: str | datetime | None = None
 ) -> VersionRecord:
     """Return a version, now or at a time; ``churn`` alone means ``churn@latest``."""
-    return read_version(context, ref, resolve_time(as_of))[1]
+    return read_version(context, ref, resolve_time(as_of, context.clock))[1]
 
 
 def show(
@@ -54,7 +54,7 @@ def get_artifact(context: RegistryContext, ref: str | Reference, *, as_of: str |
     Raises:
         Damaged: The manifest is not the one that was stored.
     """
-    model, record = read_version(context, ref, resolve_time(as_of))
+    model, record = read_version(context, ref, resolve_time(as_of, context.clock))
     return Artifact(record, model.paths.files(record.number), model.manifest(record))
 
 
@@ -97,7 +97,7 @@ def get_path(
         Damaged: They differ.
         Conflict: The version is packed.
     """
-    model, record = read_version(context, ref, resolve_time(as_of))
+    model, record = read_version(context, ref, resolve_time(as_of, context.clock))
     if record.files <= reader.QUICK_CHECK_FILES or record.packed is not None:
         model.check_size(record)
     folder = model.paths.files(record.number)

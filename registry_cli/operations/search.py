@@ -82,7 +82,7 @@ def iter_overview(
             yield from answer[0]
             _report_unreadable(answer[1], on_damage)
             return
-    then = resolve_time(as_of)
+    then = resolve_time(as_of, context.clock)
     for name in iter_model_names(context.layout):
         try:
             if overview := _read_overview(context, name, then, on_damage, glances):
@@ -132,9 +132,9 @@ def _as_of(snapshot: ModelSnapshot, then: str | None) -> tuple[ModelSnapshot, in
 
 def get_model(context: RegistryContext, name: str, *, as_of: str | datetime | None = None) -> ModelRecord:
     """Return a model, now or at a time."""
-    past = _as_of(open_snapshot(context, name), resolve_time(as_of))
+    past = _as_of(open_snapshot(context, name), resolve_time(as_of, context.clock))
     if past is None:
-        raise NotFound(f"there was no model '{name}' yet at {resolve_time(as_of)}")
+        raise NotFound(f"there was no model '{name}' yet at {resolve_time(as_of, context.clock)}")
     return past[0].model.record(past[0].state, past[1])
 
 
@@ -155,7 +155,7 @@ def list_versions(
     """
     open_model(context, name)
     search = SearchExecution(name, where, archived, sort, limit)
-    return list(_find_versions(context, search, resolve_time(as_of), on_damage))
+    return list(_find_versions(context, search, resolve_time(as_of, context.clock), on_damage))
 
 
 def search_versions(
@@ -182,7 +182,7 @@ def search_versions(
         InvalidInput: A query or the sort order is not valid.
     """
     search = SearchExecution(None, where, archived, sort, limit)
-    return _find_versions(context, search, resolve_time(as_of), on_damage)
+    return _find_versions(context, search, resolve_time(as_of, context.clock), on_damage)
 
 
 def find_unknown_names(

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from ..core.quantities import parse_duration, parse_period, parse_size
 from ..core.text import escape_for_message
+from ..core.times import utc_now
 from ..errors import InvalidInput
 from . import fields, predicates
 from .fields import KINDS, QUOTED, QueryField, Scalar, find_similar, limit_integer, parse_field, unquote
@@ -89,7 +90,7 @@ _TEXTUAL = frozenset({fields.TEXT, fields.MEMBERS, fields.DIGEST, fields.ANY})
 _EXAMPLES = {
     fields.NUMBER: "write it as 0.9, -2 or 1e-3, without quotes",
     fields.SIZE: "write it as 1000, 1.5GB or 1GiB",
-    fields.TIME: "write it as 2026-03-03 or 2026-03-03T10:00; for 'in the last 7 days' use age < 7d",
+    fields.TIME: "write it as 2026-03-03, 2026-03-03T10:00, yesterday or 7d ago; for 'in the last 7 days' use age < 7d",
     fields.AGE: "write it as 30d; the units are s, min, h, d, w, y",
     fields.TRUTH: "write true or false",
     fields.DIGEST: "write at least its first 8 hex digits",
@@ -130,7 +131,7 @@ def parse_comparison(field: QueryField, sign: str, token: Token) -> Predicate:
     """The check for ``=`` and the operators of order."""
     text = token_text(token)
     if field.type == fields.TIME:
-        start, end = _parse_amount(field, token, lambda: parse_period(text))
+        start, end = _parse_amount(field, token, lambda: parse_period(text, utc_now()))
         return predicates.compare_period(sign, start / 1e6, end / 1e6)
     if field.type == fields.AGE:
         return AgePredicate(sign, _parse_amount(field, token, lambda: parse_duration(text)).total_seconds())
@@ -336,11 +337,20 @@ class Parser:
         return Term(field, [parse_comparison(field, "=" if unequal else sign, self._value(field))], unequal)
 
     def _value(self, field: QueryField) -> Token:
-        """The next token, a value of ``field``; if that is a name, it is added to the names."""
+        """The next value of ``field``; a name is added to the names, a time may have several words (``last tuesday``)."""
         token = self._next()
         if field.name in NAMED and token.kind in ("word", "quoted"):
             self.names.append((field.name, token_text(token)))
+        if field.type in (fields.TIME, fields.AGE) and token.kind == "word" and token.keyword not in RESERVED:
+            words = [token.text]
+            while self._peek().kind == "word" and self._peek().keyword not in RESERVED and not self._starts_term():
+                words.append(self._next().text)
+            token = token._replace(text=" ".join(words))
         return token
+
+    def _starts_term(self) -> bool:
+        following = self._tokens[self._at + 1]
+        return following.kind == "operator" or following.keyword in RESERVED - {"and", "or"}
 
     def _members(self, field: QueryField) -> Sequence[Predicate]:
         start = self._next()

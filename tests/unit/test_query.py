@@ -325,11 +325,11 @@ SLIPS = [
     ("model in ()", "expected a value at column 11", ""),
     ("model in (a b)", "expected ',' or ')' at column 13", ""),
     ("model in (a", "expected ',' or ')' at column 12", ""),
-    ("age < 'x'", "expected a duration: 'x' is no duration, at column 7", "as in 30d"),
-    ("age < 30", "expected a duration: '30' is no duration, at column 7", "as in 30d"),
+    ("age < 'x'", "expected a duration: 'x' is not a valid duration, at column 7", "as in 30d"),
+    ("age < 30", "expected a duration: '30' is not a valid duration, at column 7", "as in 30d"),
     ("age < 30m", "at column 7", "write 'min' for minutes"),
     ("age < 2000y", "expected a duration: '2000y' is too long, at column 7", "1000y"),
-    ("size > 2026-01-01", "expected a size: '2026-01-01' is no size, at column 8", "as in 1.5GB"),
+    ("size > 2026-01-01", "expected a size: '2026-01-01' is not a valid size, at column 8", "as in 1.5GB"),
     ("size > 99999999999TB", "is too large for a size, at column 8", "is the most"),
     ("stage > 3", "'>' needs an order, and stage has none, at column 7", "use =, != or in"),
     ("archived < true", "'<' needs an order", "use =, != or in"),
@@ -337,8 +337,8 @@ SLIPS = [
     ("params.x < true", "'<' needs an order, and true and false have none, at column 12", ""),
     ("digest = abc", "expected a digest: abc is none, at column 10", "8 hex digits"),
     ("digest < abcdef01", "'<' needs an order", ""),
-    ("created > 7d", "expected a date or time: '7d' is no date or time, at column 11", "age < 7d"),
-    ("created = 2026-02-30", "is no date or time, at column 11", ""),
+    ("created > 7d", "expected a date or time: '7d' is not a valid time, at column 11", "age < 7d"),
+    ("created = 2026-02-30", "'2026-02-30' is not a valid time, at column 11", ""),
     ("metrics.auc > '1'", "expected a number: '1' is none, at column 15", "without quotes"),
     ("metrics.auc = true", "expected a number: true is none, at column 15", ""),
     ("metrics.auc in (1, a)", "expected a number: a is none, at column 20", ""),
@@ -359,6 +359,36 @@ SLIPS = [
     (f"version in ({','.join(['1'] * 1_000)})", "there are more than 1,000 terms at column 2011", ""),
     (" or ".join(["size"] * 1_001), "there are more than 1,000 terms at column 8001", ""),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "matching"),
+    [
+        ("created = yesterday", True),
+        ("created > yesterday", False),
+        ("created >= yesterday 10:30 and stage = production", True),
+        ("created > 2 days ago", True),
+        ("created < 1 hour ago and age > 1 day", True),
+        ("created in (today, Nov 22)", True),
+        ("created >= last sunday or alias contains nothing", True),
+        ("created = 2026-11 and created = 2026-W47", True),
+        ("created < 2026-W47", False),
+        ("age < 1 week", True),
+        ("not (age < 1 day)", True),
+        ("age >= 'an hour ago'", None),
+        ("created > yesterday morning", None),
+        ("created > yesterday stage = production", None),
+        ("created > yesterday stage in (production)", None),
+    ],
+)
+def test_natural_times(text: str, matching: bool | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("registry_cli.query.parser.utc_now", lambda: NOW)
+    if matching is not None:
+        assert matches(text) is matching
+        return
+    with pytest.raises(InvalidInput) as caught:
+        parse(text)
+    assert ("expected 'and' or 'or' before 'stage'" in str(caught.value)) is ("stage" in text)
 
 
 @pytest.mark.parametrize(("text", "message", "hint"), SLIPS)

@@ -30,7 +30,9 @@ def history(
     cx: Session,
     name: Annotated[str | None, argument("[NAME]", "A model; none with --all.")] = None,
     every: Annotated[bool, flag("--all -a", "Of all models, merged by time.")] = False,
-    since: Annotated[str | None, option("--since", "TIME", "From 2026-03-03, 2026-03-03T10:00 or '7d ago' on.")] = None,
+    since: Annotated[
+        str | None, option("--since", "TIME", "From 2026-03-03, 45d ago, 'last tuesday', 10:40 … on.")
+    ] = None,
     until: Annotated[str | None, option("--until", "TIME", "Before that time.")] = None,
     actions: Annotated[list[str] | None, option("--action", "ACTION", "Only these: promoted, registered ….")] = None,
     limit: Annotated[int | None, option("--limit", "N", "The newest N only.", min=1)] = None,

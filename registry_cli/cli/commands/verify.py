@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 import typer
 
+from ...core.quantities import parse_duration
 from ...core.records import Checkpoint
 from ...errors import InvalidInput, NotFound
 from ...rules import event_history
@@ -168,17 +168,6 @@ def doctor(cx: Session) -> None:
         raise typer.Exit(1)
 
 
-_DURATION = re.compile(r"([0-9]+)(s|min|h|d|w)\Z", re.ASCII)
-_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
-
-
-def _parse_duration(text: str) -> float:
-    match = _DURATION.match(text)
-    if not match:
-        raise InvalidInput(f"'{text}' is no length of time", "write it as 30min, 12h, 7d or 2w")
-    return float(match[1]) * _SECONDS[match[2]]
-
-
 @command("gc", "Maintain", exits=(0, 1, 2, 3, 6, 7), writes=True, dry_run=True)
 def gc(
     cx: Session,
@@ -197,7 +186,7 @@ def gc(
         registry gc churn --dry-run
         registry gc --older-than 2h
     """
-    done = cx.registry().admin.gc(names or None, age=_parse_duration(older_than), dry_run=cx.dry_run)
+    done = cx.registry().admin.gc(names or None, age=parse_duration(older_than).total_seconds(), dry_run=cx.dry_run)
     total, would = sum(each.size for each in done), "would free" if cx.dry_run else "freed"
     cx.say(f"{would} {format_size(total)} in {plural(len(done), 'place')}" if done else "nothing to remove")
     rows = [(each.what, each.path, each.size) for each in done]
