@@ -58,7 +58,7 @@ def format_age(stamp: str, now: datetime | None = None) -> str:
         return stamp
     seconds = ((now or datetime.now(timezone.utc)) - then).total_seconds()
     if seconds < 0:
-        return stamp[:16].replace("T", " ")
+        return format_time(stamp)
     for unit, length in (("s", 60), ("min", 60), ("h", 24), ("d", 365)):
         if seconds < length * (2 if unit in ("s", "d") else 1):
             return f"{int(seconds)} {unit}"
@@ -66,9 +66,21 @@ def format_age(stamp: str, now: datetime | None = None) -> str:
     return f"{int(seconds)} y"
 
 
-def shorten_time(stamp: str) -> str:
-    """Format a time in UTC as ``2026-11-23 10:00``."""
-    return stamp[:16].replace("T", " ")
+def format_time(stamp: str, *, utc: bool = False, zone: bool = False) -> str:
+    """Format a recorded time for a person, as ``2026-11-23 10:00:07``: local unless ``utc``, with the name of the ``zone`` if asked.
+
+    Return what is not a time as it is.
+    """
+    try:
+        moment = datetime.fromisoformat(stamp.replace("Z", "+00:00")).astimezone(timezone.utc if utc else None)
+    except (ValueError, OverflowError, OSError):
+        return stamp
+    return f"{moment.replace(tzinfo=None).isoformat(' ', 'seconds')}{f' {moment:%Z}' if zone else ''}"
+
+
+def time_column(utc: bool = False) -> str:
+    """The heading of a column of times: it says UTC if they are."""
+    return "time (utc)" if utc or datetime.now().astimezone().tzname() == "UTC" else "time"
 
 
 #: The significant digits shown of a float, if they suffice to tell it from others.

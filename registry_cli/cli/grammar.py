@@ -110,7 +110,7 @@ VERBS = {
     "cat": Verb("Retrieve", "fetch", "Write files of a version to standard output.", "ref text", "--only= --exclude=", indexed=True),
     "export": Verb("Retrieve", "import_export", "Write versions, models or all to one file, or for another tool.", "ref*", "--all,-a --format= --flavor= --force"),
     "card": Verb("Retrieve", "import_export", "Print the model card of a version, in Markdown.", "ref", "--check --output,-o=FILE --force"),
-    "history": Verb("Retrieve", "history", "Show every change of a model, or of all.", "model", "--all,-a --since= --until= --action= --limit= --follow,-f --checkpoint"),
+    "history": Verb("Retrieve", "history", "Show every change of a model, or of all.", "model", "--all,-a --since= --until= --action= --stage= --limit= --follow,-f --utc --checkpoint"),
     "lineage": Verb("Retrieve", "lineage", "Show where a version comes from, and what came of it.", "ref", "--depth= --dot --mermaid --environment --patch", indexed=True),
     "reproduce": Verb("Retrieve", "lineage", "Print the commands that make a version again.", "ref", "--check --python=FILE", indexed=True),
     "check": Verb("Release", "gates", "Say whether a stage would let a version in, and why.", "ref stage", ""),

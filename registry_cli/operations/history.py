@@ -37,6 +37,7 @@ def list_history(
     since: str | datetime | None = None,
     until: str | datetime | None = None,
     actions: OneOrMore[str] = (),
+    stage: str | None = None,
 ) -> list[JournalEntry]:
     """Return the history of a model, the newest entry first.
 
@@ -45,11 +46,12 @@ def list_history(
         since: Only what happened at this time or later.
         until: Only what happened before this time.
         actions: Only events with these actions, as :class:`Event` has them.
+        stage: Only what moved this stage.
 
     Raises:
-        InvalidInput: There is no such action.
+        InvalidInput: There is no such action or stage.
     """
-    wanted = _parse_filter(context, since, until, actions)
+    wanted = _parse_filter(context, since, until, actions, stage)
     return list(islice(history.newest_first(open_model(context, name).paths, wanted), limit))
 
 
@@ -60,10 +62,11 @@ def iter_histories(
     since: str | datetime | None = None,
     until: str | datetime | None = None,
     actions: OneOrMore[str] = (),
+    stage: str | None = None,
     on_damage: OnDamage = raise_error,
 ) -> Iterator[ModelHistoryEntry]:
     """Iterate over the histories of all models as one, the newest entry first; see :meth:`history`."""
-    wanted = _parse_filter(context, since, until, actions)
+    wanted = _parse_filter(context, since, until, actions, stage)
     heads: dict[str, JournalTail] = {}
     for name in iter_model_names(context.layout):
         with _reporting_damage(on_damage):
@@ -78,6 +81,7 @@ def follow_history(
     limit: int | None = 10,
     since: str | datetime | None = None,
     actions: OneOrMore[str] = (),
+    stage: str | None = None,
     pause: Callable[[], object] = lambda: time.sleep(1),
     on_damage: OnDamage = raise_error,
 ) -> Iterator[ModelHistoryEntry]:
@@ -86,7 +90,7 @@ def follow_history(
     Args:
         pause: Called between two looks; sleeps one second by default. A look is one system call per model.
     """
-    wanted = _parse_filter(context, since, None, actions)
+    wanted = _parse_filter(context, since, None, actions, stage)
     heads: dict[str, JournalTail] = {}
     for each in _list_followed(context, name):
         with _reporting_damage(on_damage):
@@ -138,11 +142,16 @@ def list_earlier_holders(context: RegistryContext, name: str, stage: str) -> tup
 
 
 def _parse_filter(
-    context: RegistryContext, since: str | datetime | None, until: str | datetime | None, actions: OneOrMore[str]
+    context: RegistryContext,
+    since: str | datetime | None,
+    until: str | datetime | None,
+    actions: OneOrMore[str],
+    stage: str | None,
 ) -> EventFilter:
-    return event_history.parse_event_filter(
-        resolve_time(since, context.clock), resolve_time(until, context.clock), as_list(actions, "actions")
-    )
+    if stage is not None:
+        rules.check_stage(stage, context.stages)
+    begin, end = resolve_time(since, context.clock), resolve_time(until, context.clock)
+    return event_history.parse_event_filter(begin, end, as_list(actions, "actions"), stage)
 
 
 @contextlib.contextmanager

@@ -146,7 +146,8 @@ _LONGEST = 40
 
 
 class EventFilter(NamedTuple):
-    """Events from ``since`` on and before ``until``, with one of these ``actions``; an empty field filters nothing.
+    """Events from ``since`` on and before ``until``, with one of these ``actions``, that move ``stage``; an empty field filters
+    nothing.
 
     Times are in the format of events. They are not in order: clocks of different writers may disagree.
     """
@@ -154,10 +155,14 @@ class EventFilter(NamedTuple):
     since: str = ""
     until: str = ""
     actions: frozenset[str] = frozenset()
+    stage: str = ""
 
     def fits(self, entry: JournalEntry) -> bool:
         event = entry.event
-        return self._in_time(event.at) and (not self.actions or event.action in self.actions)
+        moves = event.action in STAGE_ACTIONS and event.detail.get("stage") == self.stage
+        return (
+            self._in_time(event.at) and (not self.actions or event.action in self.actions) and (moves or not self.stage)
+        )
 
     def _in_time(self, at: str) -> bool:
         return at >= self.since and (not self.until or at < self.until)
@@ -169,6 +174,8 @@ class EventFilter(NamedTuple):
         """
         if (self.since or self.until) and not self._in_time(_read_text(line, _AT)):
             return False
+        if self.stage and f'"stage":"{self.stage}"'.encode() not in line:
+            return False
         return not self.actions or _read_text(line, _ACTION) in self.actions
 
 
@@ -177,7 +184,9 @@ def _read_text(line: bytes, key: bytes) -> str:
     return line[at : at + _LONGEST].partition(b'"')[0].decode("ascii", "replace")
 
 
-def parse_event_filter(since: str | None, until: str | None, actions: Iterable[str]) -> EventFilter:
+def parse_event_filter(
+    since: str | None, until: str | None, actions: Iterable[str], stage: str | None = None
+) -> EventFilter:
     """Check the options of a filter. Raises :class:`InvalidInput` for an unknown action, with the nearest one."""
     asked = frozenset(actions)
     for action in sorted(asked - set(ACTIONS)):
@@ -188,7 +197,7 @@ def parse_event_filter(since: str | None, until: str | None, actions: Iterable[s
         raise InvalidInput(f"there is no action '{action}'", hint)
     if since and until and since >= until:
         raise InvalidInput("the time ends before it begins", "give --until a later time than --since")
-    return EventFilter(since or "", until or "", asked)
+    return EventFilter(since or "", until or "", asked, stage or "")
 
 
 def merge_histories(

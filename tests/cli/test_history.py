@@ -6,11 +6,26 @@ import json
 import os
 import signal
 import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
+from registry_cli import Registry
+from registry_cli.errors import InvalidInput
 from tests.cli.conftest import Site
-from tests.commands import Answer, assert_inert, assert_refused, begin, ended, shell, terminal
+from tests.commands import (
+    Answer,
+    assert_inert,
+    assert_refused,
+    begin,
+    ended,
+    environment,
+    on_terminal,
+    shell,
+    spawn,
+    terminal,
+)
 
 
 def test_some_events_only(still: Site) -> None:
@@ -24,6 +39,52 @@ def test_some_events_only(still: Site) -> None:
     assert_refused(refused, 2)
     assert "did you mean 'promoted'?" in refused.err
     assert_refused(still.run("history", "churn", "--since", "whenever"), 2)
+
+
+def test_moves_of_one_stage(still: Site) -> None:
+    answer = still.run("history", "churn", "--stage", "production")
+    assert [line.split("\t")[3:6] for line in answer.lines] == [
+        ["promoted", "churn@1", "production: 2 → 1; “drifts”"],
+        ["promoted", "churn@2", "production: nothing → 2; “first”"],
+    ]
+    assert still.run("history", "--all", "--stage", "staging", "-q").lines == ["churn@2"]
+    assert still.run("history", "churn", "--stage", "staging", "--action", "demoted").out == ""
+    refused = still.run("history", "churn", "--stage", "produktion")
+    assert_refused(refused, 2)
+    assert "production" in refused.err
+    with pytest.raises(InvalidInput, match="produktion"):
+        still.reg.history("churn", stage="produktion")
+
+
+def test_times_are_local_on_a_terminal_and_in_utc_elsewhere(tmp_path: Path) -> None:
+    reg = Registry.init(
+        tmp_path / "r", author="alice", now=lambda: datetime(2026, 10, 25, 0, 30, 7, tzinfo=timezone.utc)
+    )
+    (tmp_path / "f").write_text("x")
+    reg.register("m", [tmp_path / "f"])
+    berlin = environment(TERM="dumb", TZ="Europe/Berlin")
+
+    def shown(*words: str, zone: dict[str, str] = berlin) -> str:
+        return on_terminal(*words, root=reg.root, columns=120, env=zone).out
+
+    assert "2026-10-25 02:30:07" in shown("history", "m")
+    assert "UTC" not in shown("history", "m")
+    for text in (shown("history", "m", "--utc"), shown("history", "m", zone={**berlin, "TZ": "UTC"})):
+        assert "2026-10-25 00:30:07" in text
+        assert "TIME (UTC)" in text
+    assert "2026-10-25 02:30:07 CEST" in shown("show", "m@1")
+    assert "2026-10-25 02:30:07" in shown("versions", "m", "--columns", "version,created")
+    for words in (("history", "m"), ("history", "m", "--json"), ("show", "m@1")):
+        assert "2026-10-25T00:30:07.000Z" in spawn(*words, root=reg.root, env=berlin).out
+
+
+def test_natural_times_begin_and_end_a_history(still: Site) -> None:
+    for words in (("--since", "1 hour ago"), ("--since", "1h"), ("--since", "yesterday 10:00"), ("--until", "now")):
+        assert len(still.run("history", "churn", *words).lines) == 8
+    assert still.run("history", "churn", "--until", "last monday").out == ""
+    refused = still.run("history", "churn", "--since", "last blursday")
+    assert_refused(refused, 2)
+    assert "'last tuesday'" in refused.err
 
 
 def test_all_models(still: Site) -> None:

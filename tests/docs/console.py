@@ -65,6 +65,7 @@ def run(commands: Sequence[str], home: Path) -> list[list[str]]:
         "TERM": "xterm",
         "NO_COLOR": "1",
         "LANG": "C.UTF-8",
+        "TZ": "UTC",
     }
     for variable in ("PYTHONPATH", "COVERAGE_PROCESS_START"):
         if variable in os.environ:

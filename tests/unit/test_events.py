@@ -34,6 +34,15 @@ def test_bytes_never_refuse_what_fits(moves: list[tuple[str, str]], since: str, 
         assert asked.may_match(journal.encode(entry)) == asked.fits(entry)
 
 
+@given(st.lists(st.tuples(TIMES, ACTIONS), max_size=12), st.sampled_from(["production", "staging"]))
+def test_moves_of_one_stage(moves: list[tuple[str, str]], stage: str) -> None:
+    asked = event_history.EventFilter(stage=stage)
+    for entry in history(moves, stage="production", reason='"stage":"staging"'):
+        moved = entry.event.action in ("promoted", "demoted", "rolled-back") and stage == "production"
+        assert asked.fits(entry) is moved
+        assert asked.may_match(journal.encode(entry)) or not moved
+
+
 @given(st.dictionaries(st.sampled_from("abcd"), st.lists(TIMES, max_size=8)))
 def test_merged_tells_each_entry_once_and_each_model_in_its_order(times: dict[str, list[str]]) -> None:
     """Also where the clock of a writer went back."""

@@ -11,7 +11,7 @@ from ...errors import InvalidInput
 from ...rules.policy.command_checks import NOT_TRUSTED
 from ...rules.policy.policy import PASSED
 from ..command import command, flag, option
-from ..formatting import escape, plural, shorten, shorten_time
+from ..formatting import escape, format_time, plural, shorten, time_column
 from ..options import Reason, Ref, Sign, Stage, VersionRef, Yes, ensure_alone, signing_key
 from ..session import Output, Session
 from ..trust_prompt import report_outputs
@@ -100,12 +100,12 @@ def approvals(cx: Session, ref: Ref) -> None:
         for each in found
     ]  # fmt: skip
     shown = [
-        (stage, by, verdict, shorten_time(at), escape(": ".join(filter(None, (state.replace("-", " "), why)))),
+        (stage, by, verdict, format_time(at), escape(": ".join(filter(None, (state.replace("-", " "), why)))),
          escape(signer or "-"), escape(shorten(reason)))
         for stage, by, verdict, at, state, why, signer, reason in rows
     ]  # fmt: skip
     accounts = list(dict.fromkeys(each.by for each in found if each.approved and each.state == "in-force"))
-    columns = ("stage", "who", "said", "time (utc)", "state", "signed by", "reason")
+    columns = ("stage", "who", "said", time_column(), "state", "signed by", "reason")
     cx.show(Output("approvals", found, accounts, columns, rows, shown, empty="nobody said anything"))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ...core.records import JournalEntry, ModelHistoryEntry
 from ...errors import InvalidInput, RegistryError
 from ..command import argument, command, flag, option
-from ..formatting import escape, format_numbers, shorten, shorten_time
+from ..formatting import escape, format_numbers, format_time, shorten, time_column
 from ..json_shapes import document, dumps
 from ..options import parse_model_name
 from ..process import OutputError, flush, write
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ...registry import Registry
 
 _POLL = 1.0
-_COLUMNS = ("#", "time (utc)", "who", "action", "version", "details")
 
 
 @command("history", "Retrieve", exits=(0, 2, 3, 6, 130))
@@ -35,8 +34,12 @@ def history(
     ] = None,
     until: Annotated[str | None, option("--until", "TIME", "Before that time.")] = None,
     actions: Annotated[list[str] | None, option("--action", "ACTION", "Only these: promoted, registered ….")] = None,
+    stage: Annotated[
+        str | None, option("--stage", "STAGE", "Only changes of this stage: who moved it, and when.")
+    ] = None,
     limit: Annotated[int | None, option("--limit", "N", "The newest N only.", min=1)] = None,
     follow: Annotated[bool, flag("--follow -f", "Print the newest 10, or N, then each new one as it comes.")] = False,
+    utc: Annotated[bool, flag("--utc", "Show times in UTC, not in the local time zone.")] = False,
     checkpoint: Annotated[
         bool, flag("--checkpoint", "Print only place and hash of the last line, to be kept elsewhere.")
     ] = False,
@@ -47,11 +50,14 @@ def history(
     Ctrl-C; with --json each line is a document. What --checkpoint prints, verify --checkpoint takes: it proves that
     nothing before was rewritten.
 
+    Times on a terminal are local; in a pipe and in JSON they are in UTC.
+
     In a pipe: seq, time, who, action, ref, details; with --all the model before them; with --checkpoint model, seq,
     hash; separated by tabs.
 
     Examples:
         registry history churn
+        registry history churn --stage production --since yesterday
         registry history churn --action promoted --action rolled-back --limit 5
         registry history --all --since '7d ago'
         registry history churn --follow --json | jq --unbuffered .action
@@ -61,17 +67,19 @@ def history(
     damage = cx.collect_damage()
     reader = cx.reader()
     if checkpoint:
-        if follow or since or until or actions or limit:
+        if follow or since or until or actions or stage or limit or utc:
             raise InvalidInput("--checkpoint is about the last line", "leave out the other options")
         _show_checkpoints(cx, reader, model)
     elif follow:
-        _follow(cx, reader, model, until, limit=limit or (None if since else 10), since=since, actions=actions or ())
-    elif model is None:
-        found = reader.admin.histories(limit=limit, since=since, until=until, actions=actions or (), on_damage=damage)
-        _show_entries(cx, found, many=True)
+        wanted: dict[str, Any] = {"since": since, "actions": actions or (), "stage": stage}
+        _follow(cx, reader, model, until, utc, limit=limit or (None if since else 10), **wanted)
     else:
-        entries = reader.history(model, limit=limit, since=since, until=until, actions=actions or ())
-        _show_entries(cx, (ModelHistoryEntry(model, entry) for entry in entries), many=False)
+        wanted = {"limit": limit, "since": since, "until": until, "actions": actions or (), "stage": stage}
+        if model is None:
+            found = reader.admin.histories(on_damage=damage, **wanted)
+        else:
+            found = (ModelHistoryEntry(model, entry) for entry in reader.history(model, **wanted))
+        _show_entries(cx, found, many=model is None, utc=utc)
     damage.raise_found()
 
 
@@ -91,7 +99,7 @@ def _show_checkpoints(cx: Session, reader: Registry, model: str | None) -> None:
     cx.show(Output("checkpoints", found, [str(each) for each in found], rows=rows, text=text))
 
 
-def _follow(cx: Session, reader: Registry, model: str | None, until: str | None, **wanted: Any) -> None:
+def _follow(cx: Session, reader: Registry, model: str | None, until: str | None, utc: bool, **wanted: Any) -> None:
     if until is not None:
         raise InvalidInput("--follow has no end", "leave out --until")
     warned: set[str] = set()
@@ -106,7 +114,7 @@ def _follow(cx: Session, reader: Registry, model: str | None, until: str | None,
         if cx.as_json:  # on one line, also on a terminal
             write(dumps(document("event", each)))
         else:
-            line = escape("  ".join(filter(None, _format_cells(each, many))))
+            line = escape("  ".join(filter(None, _format_cells(each, many, utc))))
             cx.show(Output("event", each, filter(None, [_reference(each)]), rows=[_format_row(each, many)], text=line))
         flush()
 
@@ -124,15 +132,15 @@ def _pause() -> None:
         raise OutputError(OSError(errno.EPIPE, "nobody reads it any more"))
 
 
-def _show_entries(cx: Session, entries: Iterable[ModelHistoryEntry], *, many: bool) -> None:
+def _show_entries(cx: Session, entries: Iterable[ModelHistoryEntry], *, many: bool, utc: bool) -> None:
     """Print entries; the model is a column of its own if there are ``many``."""
     found = iter(entries)
-    columns = ("model", *_COLUMNS) if many else _COLUMNS
+    columns = (*(("model",) if many else ()), "#", time_column(utc), "who", "action", "version", "details")
 
     cx.show(
         Output(
             "history", found, filter(None, map(_reference, found)), rows=(_format_row(each, many) for each in found),
-            draw=lambda: TableView(columns, [_format_cells(each, many) for each in found]), empty="nothing happened",
+            draw=lambda: TableView(columns, [_format_cells(each, many, utc) for each in found]), empty="nothing happened",
         )
     )  # fmt: skip
 
@@ -144,9 +152,10 @@ def _format_row(recorded: ModelHistoryEntry, many: bool) -> tuple[object, ...]:
     return (*model, recorded.entry.seq, event.at, event.by, event.action, _reference(recorded), details)
 
 
-def _format_cells(recorded: ModelHistoryEntry, many: bool) -> list[str]:
+def _format_cells(recorded: ModelHistoryEntry, many: bool, utc: bool) -> list[str]:
     *model, seq, at, by, action, ref, _ = map(str, _format_row(recorded, many))
-    return [*model, seq, shorten_time(at), by, action, ref, shorten(_format_details(recorded.entry, format_numbers))]
+    details = shorten(_format_details(recorded.entry, format_numbers))
+    return [*model, seq, format_time(at, utc=utc), by, action, ref, details]
 
 
 def _reference(recorded: ModelHistoryEntry) -> str:

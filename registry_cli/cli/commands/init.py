@@ -13,7 +13,7 @@ from ...errors import InvalidInput
 from ...registry import Registry
 from .. import completion, grammar, process
 from ..command import argument, command, option
-from ..formatting import escape, format_size, plural, shorten, shorten_time
+from ..formatting import escape, format_size, format_time, plural, shorten
 from ..json_shapes import to_json
 from ..options import parse_model_name
 from ..session import Output, Session
@@ -66,7 +66,7 @@ def info(cx: Session) -> None:
         f"{escape(record.root)}\n"
         f"{plural(record.models, 'model')}, {plural(record.versions, 'version')} "
         f"({record.archived:,} archived{packed}), {format_size(record.size)}\n"
-        f"stages {', '.join(record.stages)}; shared: {record.shared}; since {shorten_time(record.created)}\n"
+        f"stages {', '.join(record.stages)}; shared: {record.shared}; since {format_time(record.created)}\n"
         f"health: {problems if health.problems else 'nothing wrong'}"
     )
     cx.show(Output("registry", {"*": record, "health": health}, [record.root], ("key", "value"), rows, text=text))

@@ -12,7 +12,7 @@ from ...core.results import Signature
 from ...errors import NotFound
 from ...rules.stages import check_stage
 from ..command import argument, command, option
-from ..formatting import align, escape, format_age, format_metrics, format_size, list_pointers, shorten, shorten_time
+from ..formatting import align, escape, format_age, format_metrics, format_size, format_time, list_pointers, shorten
 from ..options import AsOf, Ref, Where, warn_of_unknown_names
 from ..session import Output, Session, TableView
 from ..views import inspection_view, lineage_view
@@ -245,7 +245,7 @@ def _format_for_terminal(
     pairs: Iterable[tuple[str, Any]], created: str, total: int = 0, packed: int | None = None
 ) -> list[tuple[str, Any]]:
     in_bytes = {"size": format_size(total), "packed": packed if packed is None else f"in {format_size(packed)}"}
-    shown = {**in_bytes, "created": f"{shorten_time(created)} UTC ({format_age(created)} ago)"}
+    shown = {**in_bytes, "created": f"{format_time(created, zone=True)} ({format_age(created)} ago)"}
     return [(key, shown.get(key, value)) for key, value in pairs]
 
 

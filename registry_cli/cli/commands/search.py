@@ -15,9 +15,9 @@ from ..formatting import (
     format_metrics,
     format_numbers,
     format_size,
+    format_time,
     list_pointers,
     shorten,
-    shorten_time,
 )
 from ..options import AsOf, Model, Texts, Where, parse_model_name, warn_of_unknown_names
 from ..session import Output, Session, TableView
@@ -152,7 +152,7 @@ def _format_column(field: QueryField, versions: Sequence[VersionRecord], values:
         return [format_age(version.created) for version in versions]
     if field.name == "size":
         return [format_size(version.size) for version in versions]
-    texts = [shorten_time(value) for value in values] if field.name == "created" else format_numbers(values)
+    texts = [format_time(value) for value in values] if field.name == "created" else format_numbers(values)
     return ["-" if value in (None, "") else text for value, text in zip(values, texts, strict=True)]
 
 

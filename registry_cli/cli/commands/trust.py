@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ...errors import InvalidInput, NotFound
 from ..command import argument, command, flag
-from ..formatting import plural, shorten_time
+from ..formatting import format_time, plural
 from ..options import Yes
 from ..session import Output, Session
 from ..trust_prompt import QUESTION, format_command, open_trust_file, print_commands
@@ -100,7 +100,7 @@ def _show_trusted(cx: Session, file: TrustFile, which: list[TrustedCommandSet] |
     found = file.all() if which is None else which
     rows = [(each.at, each.root, each.name, len(each.commands), f"sha256:{each.digest}") for each in found]
     shown = [
-        [shorten_time(each.at), each.root, each.name or "(the registry)", str(len(each.commands)), each.digest[:12]]
+        [format_time(each.at), each.root, each.name or "(the registry)", str(len(each.commands)), each.digest[:12]]
         for each in found
     ]
     columns = ("since", "registry", "for", "commands", "digest")

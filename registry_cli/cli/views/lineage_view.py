@@ -10,7 +10,7 @@ from typing import Any
 from ...core.records import VersionRecord
 from ...core.results import LineageGraph, LineageNode
 from ...store import codec
-from ..formatting import escape, format_size, plural, shorten, shorten_time
+from ..formatting import escape, format_size, format_time, plural, shorten
 from .inspection_view import mappings
 
 #: The beginnings of the lines of a tree: a branch, the last branch, and what is below each.
@@ -120,7 +120,7 @@ def format_tree(family: LineageGraph, *, unicode: bool) -> str:
     signs = _UNICODE if unicode else _ASCII
     version = family.version
     head = f"{version.ref}  {_format_pointers(version)}".rstrip()
-    made = f"made {shorten_time(version.created)} UTC by {version.author}"
+    made = f"made {format_time(version.created, zone=True)} by {version.author}"
     branches = [*_fact_branches(version), *_branches("parent", family.parents, full=True)]
     children = [("children", _branches("", family.children, full=False))] if family.children else []
     if not branches:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...core.lazy_dataclass import replace
-from ..formatting import escape, format_age, format_number, shorten, shorten_time
+from ..formatting import escape, format_age, format_number, format_time, shorten
 from ..process import write
 from . import diff_view, inspection_view, lineage_view, tables
 
@@ -28,7 +28,7 @@ def draw(cx: Session, found: Review) -> None:
     """Print the outcome of the gate, what differs from the version in the stage, the origin, the approvals."""
     version, stage = found.version, found.evaluation.stage
     write(
-        f"{version.ref} for {stage}: by {escape(version.author)}, {shorten_time(version.created)} UTC ({format_age(version.created)} ago)"
+        f"{version.ref} for {stage}: by {escape(version.author)}, {format_time(version.created, zone=True)} ({format_age(version.created)} ago)"
     )
     if version.message:
         write(escape(shorten(version.message)))
