@@ -33,6 +33,7 @@ from registry_cli.registry import (
     ApprovalOperations,
     ArtifactOperations,
     LineageOperations,
+    MonitoringOperations,
     Operation,
     PolicyOperations,
     RetentionOperations,
@@ -61,6 +62,8 @@ PIPES = {
     "approve": "the reference.",
     "restore": "the references that were restored, one a line; nothing when there was nothing to do.",
     "completion": "the script.",
+    "observe": "the reference of the version.",
+    "profile": "the reference of the version.",
 }
 
 #: The options that many commands share, by the names of their parameters.
@@ -96,10 +99,11 @@ NAMESPACES: tuple[tuple[str, str, type], ...] = (
     ("Policies", "policies", PolicyOperations),
     ("Approvals and signatures", "approvals", ApprovalOperations),
     ("Archiving and deleting by rules", "retention", RetentionOperations),
+    ("Monitoring", "monitoring", MonitoringOperations),
     ("Maintenance, models and settings", "admin", AdminOperations),
 )
-#: Verbs that have no method: they are about the shell.
-NO_METHOD = {"completion"}
+#: Verbs that have no method: they are about the shell, and the user's own settings.
+NO_METHOD = {"completion", "hooks"}
 
 
 def commands() -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from registry_cli import schemas
 from registry_cli.lineage import process_info
-from registry_cli.rules import metric_directions, retention_rules, scan_policy, settings_errors
+from registry_cli.rules import metric_directions, monitor_rules, retention_rules, scan_policy, settings_errors
 from registry_cli.rules.policy import command_checks, policy_parser
 
 Schema = dict[str, Any]
@@ -61,9 +61,33 @@ def require() -> Schema:
                          {"anyOf": [{"type": "integer", "minimum": 0}, _LINE]}),
         "where": told("A query that must select the version.", _LINE),
         "signed_by": told("One of these principals of allowed_signers has signed the version.", listed(_LINE)),
+        "monitor": told("What the metrics measured while it was in use must satisfy: name to bounds.", mapping(monitor_rule())),
         "min_age_in_stage": told("It has held a stage of 'from' for so long: 2d, 12h.", _DURATION),
     }  # fmt: skip
     return keys(policy_parser.REQUIRE_KEYS, of)
+
+
+def monitor_rule() -> Schema:
+    number, count = {"type": "number"}, {"type": "integer", "minimum": 1}
+    of = {
+        "min": told("The mean over a window is at least this.", number),
+        "max": told("The mean over a window is at most this.", number),
+        "against": told("A bound relative to the registered metric: registered-0.02, registered+5%.", {"type": "string", "pattern": "^registered"}),
+        "window": told("How long the windows are: 7d, 12h.", _DURATION),
+        "at_least": told("So many samples a window needs.", count),
+        "for": told("So many windows in a row must be outside of the bounds.", {**count, "maximum": monitor_rules.MOST_WINDOWS}),
+    }  # fmt: skip
+    return keys(monitor_rules.RULE_KEYS, of, anyOf=[{"required": [key]} for key in ("min", "max", "against")])
+
+
+def monitor() -> Schema:
+    rule = monitor_rule()
+    defaults = {key: rule["properties"][key] for key in ("window", "at_least", "for")}
+    defaults["stale"] = told("Nothing recorded for so long is an alert: 2d.", _DURATION)
+    known = {key: nullable(each) for key, each in defaults.items()}
+    return told("Rules about metrics of versions in use: name or glob to bounds.",
+                {"type": "object", "properties": {key: known[key] for key in monitor_rules.DEFAULT_KEYS},
+                 "additionalProperties": nullable(rule)})  # fmt: skip
 
 
 def against() -> Schema:
@@ -162,6 +186,7 @@ def documents() -> dict[str, Schema]:
         "description": told("What it is for.", {"type": "string"}),
         "created": told("When it was made.", {"type": "string"}),
         "retention": retention(),
+        "monitor": monitor(),
         "metrics": told(
             "Whether lower or higher values of a metric are better: name to lower or higher.",
             mapping({"enum": [metric_directions.LOWER, metric_directions.HIGHER]}),
@@ -181,13 +206,16 @@ def documents() -> dict[str, Schema]:
         "policy": policy(nearer=False),
         "retention": common["retention"],
         "metrics": common["metrics"],
+        "monitor": common["monitor"],
     }  # fmt: skip
     group = {
-        **{key: common[key] for key in ("format", "owner", "description", "retention", "metrics")},
+        **{key: common[key] for key in ("format", "owner", "description", "retention", "metrics", "monitor")},
         "policy": policy(nearer=True),
     }
     model = {
-        **{key: common[key] for key in ("format", "created", "owner", "description", "retention", "metrics")},
+        **{
+            key: common[key] for key in ("format", "created", "owner", "description", "retention", "metrics", "monitor")
+        },
         "intended_use": told("For the model card: what it is for, and for whom.", {"type": "string"}),
         "limitations": told(
             "For the model card: where it is not to be used, and what it gets wrong.", {"type": "string"}

@@ -13,6 +13,7 @@ Names are imported when they are first used: the command line must start in no t
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
     from .core.names import Reference
+    from .core.observations import Observation
     from .core.progress import Progress
     from .core.records import (
         Artifact,
@@ -40,8 +41,13 @@ if TYPE_CHECKING:
     )
     from .errors import Conflict, Damaged, Indeterminate, InvalidInput, LockTimeout, NotFound, Refused, RegistryError
     from .inspect.inspection import Inspected, Inspection, Tensor
+    from .monitoring.data_profile import ColumnDrift
+    from .operations.data_profiles import DriftReport, ProfileRecorded
     from .operations.inspection import inspect_files, scan_files
+    from .operations.monitor import ObservationsRecorded
+    from .operations.report import ReportWritten
     from .registry import Registry
+    from .rules.monitor_evaluation import SeriesStatus
     from .rules.policy.command_checks import Command, CommandSet
     from .rules.policy.evaluation import Evaluation, PolicyLine, RuleResult
     from .rules.retention import Plan, RetentionDecision
@@ -76,17 +82,24 @@ _HOME_OF = {
     "StageHolder": "rules.rollback",
     **dict.fromkeys(("Inspected", "Inspection", "Tensor"), "inspect.inspection"),
     **dict.fromkeys(("FileScan", "ScanFinding", "Scan"), "scan.verdicts"),
+    "SeriesStatus": "rules.monitor_evaluation",
+    "Observation": "core.observations",
+    "ObservationsRecorded": "operations.monitor",
+    "ColumnDrift": "monitoring.data_profile",
+    "ReportWritten": "operations.report",
+    **dict.fromkeys(("DriftReport", "ProfileRecorded"), "operations.data_profiles"),
     "Registry": "registry",
     **dict.fromkeys(("inspect_files", "scan_files"), "operations.inspection"),
 }  # fmt: skip
 
 __all__ = [
-    "Approval", "Artifact", "Checkpoint", "CleanupItem", "Command", "CommandSet", "Conflict", "Damaged",
-    "DoctorCheck", "Evaluation", "Event", "ExportResult", "FileEntry", "FileScan", "ImportResult", "Indeterminate",
-    "Inspected", "Inspection", "InvalidInput", "JournalEntry", "LockTimeout", "ModelHistoryEntry", "ModelRecord",
-    "NotFound", "Plan", "PointerChange", "PolicyLine", "Problem", "Progress", "Reference", "Refused",
-    "RegisterResult", "Registry", "RegistryError", "RegistryRecord", "RetentionDecision", "RetentionRules",
-    "RuleResult", "Scan", "ScanFinding", "Signature", "StageHolder", "Tensor", "Verification", "VersionRecord",
+    "Approval", "Artifact", "Checkpoint", "CleanupItem", "ColumnDrift", "Command", "CommandSet", "Conflict",
+    "Damaged", "DoctorCheck", "DriftReport", "Evaluation", "Event", "ExportResult", "FileEntry", "FileScan",
+    "ImportResult", "Indeterminate", "Inspected", "Inspection", "InvalidInput", "JournalEntry", "LockTimeout",
+    "ModelHistoryEntry", "ModelRecord", "NotFound", "Observation", "ObservationsRecorded", "Plan", "PointerChange",
+    "PolicyLine", "Problem", "ProfileRecorded", "Progress", "Reference", "Refused", "RegisterResult", "Registry",
+    "RegistryError", "RegistryRecord", "ReportWritten", "RetentionDecision", "RetentionRules", "RuleResult", "Scan",
+    "ScanFinding", "SeriesStatus", "Signature", "StageHolder", "Tensor", "Verification", "VersionRecord",
     "VersionsChanged", "__version__", "inspect_files", "scan_files",
 ]  # fmt: skip
 

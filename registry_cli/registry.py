@@ -134,6 +134,18 @@ class LineageOperations(_Namespace):
     reproducible = Operation(lambda: operations.lineage.check_reproducibility)
 
 
+class MonitoringOperations(_Namespace):
+    """Record metrics of versions in use, check them, and report on models: ``reg.monitoring``."""
+
+    observe = Operation(lambda: operations.monitor.observe)
+    observations = Operation(lambda: operations.monitor.list_observations)
+    monitor = Operation(lambda: operations.monitor.monitor)
+    profile = Operation(lambda: operations.data_profiles.profile)
+    drift = Operation(lambda: operations.data_profiles.drift)
+    report = Operation(lambda: operations.report.write_report)
+    site = Operation(lambda: operations.report.make_site)
+
+
 class AdminOperations(_Namespace):
     """Maintain a registry, its models and their documents, and read its journals: ``reg.admin``."""
 
@@ -286,6 +298,11 @@ class Registry:
     def lineage(self) -> LineageOperations:
         """Where versions come from; called with a reference, the lineage graph of a version."""
         return LineageOperations(self.context)
+
+    @cached_property
+    def monitoring(self) -> MonitoringOperations:
+        """Record metrics of versions in use, and check them."""
+        return MonitoringOperations(self.context)
 
     @cached_property
     def admin(self) -> AdminOperations:

@@ -28,6 +28,7 @@ ORDER = [
     "list", "versions", "show", "search", "find", "inspect", "compare", "diff", "path", "fetch", "cat", "export", "card",
     "history", "lineage", "reproduce",
     "check", "approve", "approvals", "promote", "demote", "rollback", "sign", "trust",
+    "observe", "monitor", "profile", "drift", "report", "hooks",
     "archive", "restore", "delete", "prune", "apply", "gc", "verify", "scan", "repair", "doctor", "transfer",
 ]  # fmt: skip
 #: The verbs that ``registry --help`` explains; of the others it shows the names.
@@ -121,6 +122,12 @@ VERBS = {
     "rollback": Verb("Release", "stages", "Let a stage point to what held it before.", "model stage", "--to= --list --expect= --again --reason= --no-verify --sign=FILE --dry-run,-n", writes=True),
     "sign": Verb("Release", "gates", "Sign a version.", "ref", "--key=FILE --dry-run,-n", writes=True),
     "trust": Verb("Release", "trust", "Let the commands of policies run on this machine.", "model", "--list --revoke --yes,-y"),
+    "observe": Verb("Monitor", "monitor", "Record metrics of a version in use.", "ref text*", "--at= --n= --target= --slice= --from= --format= --dry-run,-n", writes=True),
+    "monitor": Verb("Monitor", "monitor", "Check recorded metrics against the rules.", "text*", "--window= --format= --plot --dry-run,-n", writes=True),
+    "profile": Verb("Monitor", "monitor", "Record what the data of a version looks like.", "ref text", "--column= --dry-run,-n", writes=True),
+    "drift": Verb("Monitor", "monitor", "Measure how far data is from the profile of a version.", "ref text", "--target= --max= --dry-run,-n", writes=True),
+    "report": Verb("Monitor", "report", "Write pages about models in HTML, or serve them on this machine.", "model*", "--output,-o= --since= --open --serve --port=", indexed=True),
+    "hooks": Verb("Monitor", "trust", "List your hooks, or try them.", "text", ""),
     "archive": Verb("Maintain", "archive", "Take versions out of use.", "ref*", "--reason= --force --older-than= --keep= --best= --where,-w= --keep-holders= --compress --zstd --dry-run,-n --plan=FILE", writes=True),
     "restore": Verb("Maintain", "archive", "Bring archived versions back.", "ref*", "--dry-run,-n", writes=True),
     "delete": Verb("Maintain", "archive", "Remove versions for good.", "ref*", "--reason= --force --older-than= --keep= --best= --where,-w= --keep-holders= --yes,-y --dry-run,-n --plan=FILE", writes=True),

@@ -59,8 +59,18 @@ SHAPES = {
         "name group? description owner created versions archived latest stages aliases tags annotations revision id?"
         " formerly",
     ),
+    "SeriesStatus": (
+        "monitored",
+        "ref stages metric target? slice? outcome value samples wanted? lowest highest window trend last? since? change?"
+        " file? line",
+    ),
     "PointerChange": ("moved", "ref model pointer before after revision changed overridden"),
     "ModelSummary": ("", "*=model"),
+    "ProfileRecorded": ("profiled", "ref rows columns digest=sha256 changed"),
+    "DriftReport": ("drift", "ref rows columns recorded"),
+    "ColumnDrift": ("column_drift", "column=name psi distance values=count missing_before missing=missing_share note?"),
+    "Observation": ("observation", "at metric=name value samples target? slice? by? id?"),
+    "ObservationsRecorded": ("observed", "ref recorded metrics first last"),
     "Plan": ("plan", "model action rules compress? revision highest refs freed verdicts"),
     "PolicyLine": ("policy_line", "stage? rule=name wanted file line"),
     "Problem": ("problem", "code severity where message repair"),
@@ -69,6 +79,7 @@ SHAPES = {
         "registered",
         "*=version new added why warnings excluded empty_folders not_stored updated moved skipped",
     ),
+    "ReportWritten": ("report", ""),
     "RegistryRecord": (
         "registry",
         "root id format created shared stages models versions archived size packed packed_size",

@@ -23,7 +23,8 @@ class Event:
     """One change, as it is recorded with the thing it changed and in the journal.
 
     ``id`` is the request id. ``action`` is one of registered, promoted, demoted, rolled-back, archived, restored,
-    packed, deleted, aliased, unaliased, tagged, annotated, measured, approved, rejected, signed, described, renamed, repaired, passed-over.
+    packed, deleted, aliased, unaliased, tagged, annotated, measured, approved, rejected, signed, described, renamed, repaired, passed-over,
+    alerted, recovered, observations-closed, profiled.
     ``detail`` holds what belongs to that action: ``stage``, ``before``, ``after``, ``reason``, ``versions`` and so on.
     """
 

@@ -2,7 +2,7 @@
 
 They may call each other where that makes no cycle. Modules are imported when they are first used: start-up matters.
 
-May import: interop, trust, lineage, index, store, inspect, scan, rules, query, core, errors.
+May import: interop, monitoring, report, trust, lineage, index, store, inspect, scan, rules, query, core, errors.
 Does not belong here: the command line, the disk format (``store``), decisions that read no file (``rules``).
 """
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         approvals,
         archive,
         compare,
+        data_profiles,
         export,
         find,
         gate,
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
         lineage,
         maintenance,
         models,
+        monitor,
         pointers,
         read,
         register,
+        report,
         retention,
         search,
         settings,

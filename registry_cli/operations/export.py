@@ -102,13 +102,13 @@ def fetch(
     """
     model, record = read_version(context, ref)
     chosen = select_files(model.manifest(record), only, exclude, record.ref) if only or exclude else None
-    place = _resolve_target_path(context, target)
+    place = resolve_target_path(context, target)
     existing = _find_replaceable_folder(context, place, model.name, replace=replace)
     outgoing.fetch(model, record, place, progress=progress, existing=existing, chosen=chosen)
     return record
 
 
-def _resolve_target_path(context: RegistryContext, target: str | os.PathLike[str]) -> Path:
+def resolve_target_path(context: RegistryContext, target: str | os.PathLike[str]) -> Path:
     """``target``, if something may be written there without harm to a registry: to this one, or another."""
     destination = Path(target).absolute()
     real, root = destination.resolve(), context.root.resolve()
@@ -166,7 +166,7 @@ def _export_bundle(
     replace: bool,
     progress: Progress,
 ) -> ExportResult:
-    place = _resolve_target_path(context, target) if isinstance(target, (str, os.PathLike)) else target
+    place = resolve_target_path(context, target) if isinstance(target, (str, os.PathLike)) else target
     if isinstance(place, Path):
         bundle_writer.get_suffix(place.name)
         existing = replaceable_file(context, place, is_bundle, replace=replace)
@@ -193,7 +193,7 @@ def _export_version(
     flavor: str | None,
     replace: bool,
 ) -> ExportResult:
-    place = _resolve_target_path(context, target)
+    place = resolve_target_path(context, target)
     write = tools.get_writer(kind, flavor)
     record = get_version(context, ref)
     if kind in tools.FILES:
@@ -224,7 +224,7 @@ def write_card(
         Conflict: ``target`` exists, and ``replace`` is not set or it is no earlier card.
         InvalidInput: A field of ``model.yaml`` is not a text.
     """
-    place = None if target is None else _resolve_target_path(context, target)
+    place = None if target is None else resolve_target_path(context, target)
     version = get_version(context, ref)
     made = model_card.make_card(gather_card(context, version, list_files(context, version.ref)))
     if place is not None:
@@ -250,7 +250,7 @@ def _find_replaceable_folder(
 
 def save_plan(context: RegistryContext, text: str, target: str | os.PathLike[str]) -> None:
     """Write the file of ``--plan``, or replace an earlier plan. Raises :class:`Conflict` and :class:`InvalidInput`."""
-    write_file(context, _resolve_target_path(context, target), text, is_plan, replace=True)
+    write_file(context, resolve_target_path(context, target), text, is_plan, replace=True)
 
 
 def _select_parts(

@@ -20,7 +20,16 @@ from ..rules.metric_directions import LISTED
 from ..rules.policy import evaluation
 from ..rules.policy.command_checks import NOT_TRUSTED, CommandCheck, CommandSet, format_time_limit, iter_commands
 from ..rules.policy.evaluation import Evaluation, PolicyLine
-from ..rules.policy.policy import DIRECTIONS, FAILED, PASSED, Policies, PolicyInput, RuleOutcome, StagePolicy
+from ..rules.policy.policy import (
+    DIRECTIONS,
+    FAILED,
+    OBSERVATIONS,
+    PASSED,
+    Policies,
+    PolicyInput,
+    RuleOutcome,
+    StagePolicy,
+)
 from ..rules.policy.policy_rules import PEOPLE
 from ..store import fetch, history, journal
 from ..store.layout import Layout
@@ -33,6 +42,7 @@ from .settings import LoadedPolicies, SettingsScope, is_inside, load_policies
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..core.observations import Observation
     from ..rules.comparison import Diff
     from ..rules.policy.command_checks import CommandSet
     from .context import RegistryContext
@@ -57,6 +67,12 @@ def evaluate_policy(
         return Evaluation(f"{snapshot.name}@{number}", stage, ())
     needs = {rule.needs for rule in policy.rules}
     version = snapshot.version(number)
+    observations: list[Observation] = []
+    if OBSERVATIONS in needs:
+        from ..core.observations import fold
+        from ..monitoring.observation_files import iter_observations
+
+        observations = fold(iter_observations(snapshot.paths, number))
     people = NOBODY
     if PEOPLE in needs or has_approvals:
         people = operations.approvals.read_people(context.layout, snapshot, number)
@@ -73,8 +89,9 @@ def evaluate_policy(
         now=context.clock(),
         people=people,
         checks=checks,
+        observations=observations,
         directions=settings.load_directions(context.layout, SettingsScope.for_model(snapshot.name, snapshot))
-        if DIRECTIONS in needs
+        if needs & {DIRECTIONS, OBSERVATIONS}
         else LISTED,
     )
     return evaluation.evaluate(policy, facts)

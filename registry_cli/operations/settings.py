@@ -23,6 +23,7 @@ from ..store.layout import Layout
 from ..store.reader import ModelReader, ModelSnapshot
 
 if TYPE_CHECKING:
+    from ..rules.monitor_rules import MonitorRules
     from ..rules.policy.policy import Policies
     from ..rules.retention_rules import RetentionPolicy
 
@@ -89,6 +90,23 @@ def merge_directions(levels: Iterable[SettingsDocument]) -> Directions:
     for level in levels:
         found = Directions.parse(level.document.get(KEY), level.source).over(found)
     return found
+
+
+def load_monitor_rules(layout: Layout, scope: SettingsScope) -> tuple[MonitorRules, Directions]:
+    """The rules about metrics of versions in use, and the directions of metrics in a scope.
+
+    Of each metric the rule of the nearest document counts.
+
+    Raises:
+        InvalidInput: A rule is not valid; with its line.
+    """
+    from ..rules import monitor_rules
+
+    directions, found = LISTED, monitor_rules.MonitorSettings({}, {})
+    for level in load_documents(layout, scope):
+        directions = Directions.parse(level.document.get(KEY), level.source).over(directions)
+        found = monitor_rules.parse_monitor(level.document.get(monitor_rules.KEY), level.source, directions).over(found)
+    return found.build(), directions
 
 
 def load_registry_document(layout: Layout) -> SettingsDocument:

@@ -140,6 +140,7 @@ def select_checkpoints(checkpoints: list[Checkpoint], models: list[str]) -> list
 ACTIONS = (
     "registered", "promoted", "demoted", "rolled-back", "aliased", "unaliased", "archived", "packed", "restored", "deleted",
     "tagged", "annotated", "measured", "approved", "rejected", "signed", "described", "renamed", "repaired", "passed-over",
+    "alerted", "recovered", "observations-closed", "profiled",
 )  # fmt: skip
 _AT, _ACTION = b'"at":"', b'"action":"'
 _LONGEST = 40

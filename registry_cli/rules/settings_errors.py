@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 Path = tuple[str, ...]
 
 #: The settings of each of the three documents.
-REGISTRY_KEYS = ("format", "id", "created", "shared", "stages", "scan", "policy", "retention", "lineage", "metrics")
-GROUP_KEYS = ("format", "owner", "description", "policy", "retention", "metrics")
+REGISTRY_KEYS = (
+    "format", "id", "created", "shared", "stages", "scan", "policy", "retention", "lineage", "metrics",
+    "monitor",
+)  # fmt: skip
+GROUP_KEYS = ("format", "owner", "description", "policy", "retention", "metrics", "monitor")
 #: What a model card takes from ``model.yaml``; the last is another spelling of the one before.
 CARD_KEYS = ("intended_use", "limitations", "data", "ethics", "licence", "license")
 MODEL_KEYS = (
     "format", "id", "created", "owner", "description", *CARD_KEYS, "tags", "annotations", "formerly", "policy", "retention",
-    "metrics",
+    "metrics", "monitor",
 )  # fmt: skip
 
 

@@ -291,6 +291,8 @@ stages: [{stages}]
 #      max_size: 5GB
 # A query that selects the version, as `registry search` has them:
 #      where: not params.depth > 12
+# Metrics recorded while it was in use compare, at another stage for example (`registry observe`):
+#      monitor: {{auc: {{min: 0.9, window: 7d}}}}
 # One of these has signed it (`registry sign`):
 #      signed_by: [alice@example.com]
 # It has held a stage of 'from' for so long:
@@ -314,6 +316,12 @@ stages: [{stages}]
 # Whether `promote --force --reason` may override rules that fail (true if left out), and a rejection (false if left out):
 #    force: false
 #    override_rejections: false
+
+# What the metrics recorded while a version is in use must satisfy (`registry observe`, `registry monitor`):
+#monitor:
+#  auc: {{min: 0.90, window: 7d, at_least: 500}}
+# Alert when nothing was recorded for so long:
+#  stale: 2d
 
 # Which versions go by themselves, when `registry prune --all` runs. One stays if any of these keeps it.
 #retention:

@@ -26,6 +26,7 @@ PATCH = "changes.patch"
 VERSIONS = "versions"
 ANNOTATIONS = "annotations"
 TOMBSTONES = "tombstones"
+OBSERVATIONS = "observations"
 PACKS = "packed"
 TEMPORARY = ".tmp-"
 TRASH = ".trash-"
@@ -164,6 +165,10 @@ class ModelLayout:
 
     def annotation(self, number: int) -> Path:
         return self.annotations / f"{number}.yaml"
+
+    def observations(self, number: int) -> Path:
+        """The folder of the metrics that were measured on a version in use; only there once something was recorded."""
+        return self.root / OBSERVATIONS / str(number)
 
     def tombstone(self, number: int) -> Path:
         return self.tombstones / f"{number}.yaml"

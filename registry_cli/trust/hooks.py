@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ..core import subprocesses
@@ -31,10 +31,13 @@ from ..rules.settings_errors import SettingsSource, suggest
 from ..store.filesystem import files
 from .user_config import ensure_private
 
+if TYPE_CHECKING:
+    from .webhook_templates import Template
+
 #: The keys of the document, of ``programs:`` and of each of ``webhooks:``.
 KEYS = ("programs", "webhooks")
 PROGRAM_KEYS = ("time_limit", "retries")
-WEBHOOK_KEYS = ("url", "secret", "secret_file", "actions", "models", "registry", "time_limit", "retries")
+WEBHOOK_KEYS = ("url", "secret", "secret_file", "actions", "models", "registry", "template", "time_limit", "retries")
 #: An event for hooks that is not part of a history.
 REFUSED = "gate-refused"
 LONGEST, MOST_RETRIES = 600.0, 10
@@ -125,6 +128,7 @@ class Webhook:
     wanted: HookFilter = ALL
     registry: str = ""
     secret: bytes = field(default=b"", repr=False)
+    template: Template | None = None
 
     @property
     def name(self) -> str:
@@ -135,6 +139,7 @@ class Webhook:
     def attempt(self, body: bytes, event: Event, variables: Mapping[str, str]) -> None:  # noqa: ARG002
         from . import webhooks  # with urllib and ssl
 
+        body = self.template.render(json.loads(body)) if self.template else body
         answer = webhooks.post(self.url, body, event, self.secret, self.limits.seconds)
         if answer is None:
             raise HookError(f"gave no answer within {self.limits.seconds:g} s")
@@ -199,7 +204,16 @@ def _parse_webhook(content: Any, place: Place, source: SettingsSource, folder: P
         HookFilter(frozenset(actions), tuple(_parse_texts(content, "models", place, source))),
         registry,
         _read_secret(content, place, source, folder),
+        _parse_template(content, place, source),
     )
+
+
+def _parse_template(content: Mapping[str, Any], place: Place, source: SettingsSource) -> Template | None:
+    if "template" not in content:
+        return None
+    from .webhook_templates import parse_template
+
+    return parse_template(content["template"], (*place, "template"), source)
 
 
 def _read_secret(content: Mapping[str, Any], place: Place, source: SettingsSource, folder: Path) -> bytes:
@@ -290,27 +304,44 @@ def deliver(
     """Run each hook for the events that it wants, one after the other. A failure is a warning."""
     hooks = list(hooks)
     for model, event in events:
-        ref = model if event.version is None else f"{model}@{event.version}"
-        payload = {
-            "schema": SCHEMA,
-            "kind": "hook",
-            "registry": {"id": place.id, "root": place.root},
-            "model": model,
-            "ref": ref,
-            "event": event.document(),
-        }
-        body = json.dumps(payload, ensure_ascii=True).encode()
-        variables = {
-            "REGISTRY_ACTION": event.action,
-            "REGISTRY_MODEL": model,
-            "REGISTRY_REF": ref,
-            "REGISTRY_ROOT": place.root,
-            "REGISTRY_HOME": place.root,
-            INSIDE: "1",
-        }
+        body, variables = _make_message(place, model, event)
         for hook in hooks:
             if hook.wanted.matches(model, event.action):
                 _run(hook, partial(hook.attempt, body, event, variables), event.action, warn, pause)
+
+
+def _make_message(place: RegistryIdentity, model: str, event: Event) -> tuple[bytes, dict[str, str]]:
+    """The JSON of an event, and the variables of a program that gets it."""
+    ref = model if event.version is None else f"{model}@{event.version}"
+    payload = {
+        "schema": SCHEMA,
+        "kind": "hook",
+        "registry": {"id": place.id, "root": place.root},
+        "model": model,
+        "ref": ref,
+        "event": event.document(),
+    }
+    variables = {
+        "REGISTRY_ACTION": event.action,
+        "REGISTRY_MODEL": model,
+        "REGISTRY_REF": ref,
+        "REGISTRY_ROOT": place.root,
+        "REGISTRY_HOME": place.root,
+        INSIDE: "1",
+    }
+    return json.dumps(payload, ensure_ascii=True).encode(), variables
+
+
+def ping(hooks: Iterable[Hook], place: RegistryIdentity, event: Event) -> Iterator[tuple[Hook, str]]:
+    """Run each hook once with ``event``, whatever events it wants; yield it and why it failed, empty if it did not."""
+    body, variables = _make_message(place, "example", event)
+    for hook in hooks:
+        try:
+            hook.attempt(body, event, variables)
+        except HookError as failure:
+            yield hook, str(failure)
+        else:
+            yield hook, ""
 
 
 def _run(hook: Hook, attempt: Callable[[], None], action: str, warn: Callable[[str], None], pause: _Pause) -> None:

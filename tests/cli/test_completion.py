@@ -65,7 +65,7 @@ def completed(shell: pexpect.spawn[str], text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("registry pro", "registry promote "),
+        ("registry promo", "registry promote "),
         ("registry path chu", "registry path churn"),
         ("registry path churn@prod", "registry path churn@production "),
         ("registry path churn@champ", "registry path churn@champion "),

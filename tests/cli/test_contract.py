@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,31 @@ def _trusting(site: Site, *words: object) -> list[object]:
     return list(words)
 
 
+def _profiled(site: Site, *words: object) -> list[object]:
+    """A command with data that is like that of the profile of churn@2."""
+    data = site.folder / "data.csv"
+    data.write_text("amount,country\n1,de\n2,fr\n")
+    site.reg.monitoring.profile("churn@2", data)
+    return [*words, data]
+
+
+def _observed(site: Site, *words: object) -> list[object]:
+    """A command on a registry in which a metric of churn@2 is too low."""
+    site.reg.monitoring.observe("churn@2", {"auc": 0.9})
+    with (site.root / "registry.yaml").open("a") as stream:
+        stream.write("monitor: {auc: {min: 0.95}}\n")
+    return list(words)
+
+
+def _hooked(site: Site, *words: object) -> list[object]:
+    """A command for a user with one hook."""
+    path = Path(os.environ["HOME"]) / ".config/registry-cli/hooks/hook"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return list(words)
+
+
 MODEL = Path(__file__).parent.parent / "inspect" / "data" / "onnx" / "mlp.onnx"
 FORMS = (
     Form("init", lambda site: ["init", site.folder / "new"], "registry", lambda site: [site.folder / "new"], columns=1),
@@ -166,6 +192,14 @@ FORMS = (
     Form("verify", lambda _: ["verify"], "verification", lambda _: [], columns=4),
     Form("repair", _torn, "repaired", lambda _: ["models/churn/stages/production"], columns=2),
     Form("scan", lambda site: ["scan", site.make("a.pkl", b"(cos\nsystem\no.")], "scanned", lambda _: ["a.pkl"], code=5, columns=4),
+    Form("observe", lambda _: ["observe", "churn@2", "auc=0.9"], "observed", lambda _: ["churn@2"], columns=1),
+    Form("monitor", lambda site: _observed(site, "monitor", "churn"), "monitored", lambda _: ["churn@2"], code=5, columns=9),
+    Form("profile", lambda site: ["profile", *_profiled(site, "churn@1")], "profiled", lambda _: ["churn@1"], columns=1),
+    Form("drift", lambda site: _profiled(site, "drift", "churn@2"), "drift", lambda _: [], columns=7),
+    Form("report", lambda site: ["report", "-o", site.folder / "site"], "report", lambda site: [site.folder / "site"], columns=1),
+    Form("hooks", lambda site: _hooked(site, "hooks", "list"), "hooks",
+         lambda _: [Path(os.environ["HOME"]) / ".config/registry-cli/hooks/hook"], columns=6),
+    Form("hooks", lambda site: _hooked(site, "hooks", "test"), "hooks-test", lambda _: [], columns=2),
     Form("doctor", lambda _: ["doctor"], "doctor", lambda _: [], columns=4),
     Form("completion", lambda _: ["completion", "bash"], "completion", lambda _: []),
 )  # fmt: skip
@@ -215,10 +249,10 @@ def test_a_dry_run_changes_nothing(verb: str, site: Site) -> None:
     words = form.words(site)
     before = fingerprint(site.root)
     answer = site.run(*words, "--dry-run")
-    assert answer.code == 0
+    assert answer.code == form.code
     assert "would" in answer.err
     assert fingerprint(site.root) == before
-    assert site.run(*words).code == 0
+    assert site.run(*words).code == form.code
     assert fingerprint(site.root) != before
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 import pickle
 import re
@@ -253,6 +254,23 @@ _promote: Deed = lambda registry, _: registry.promote("churn@3", "production", r
 _demote: Deed = lambda registry, _: registry.demote("churn", "staging", request_id="before")  # noqa: E731
 _annotate: Deed = lambda registry, _: registry.annotate("churn@3", {"note": "x"}, request_id="before")  # noqa: E731
 
+_observe: Deed = lambda reg, _: reg.monitoring.observe("churn@2", {"auc": 0.8}, request_id=REQUEST)  # noqa: E731
+_monitor: Deed = lambda reg, _: reg.monitoring.monitor("churn", request_id=REQUEST)  # noqa: E731
+
+
+def _alarming(registry: Registry, work: Path) -> None:
+    """A rule, and an observation that violates it."""
+    with (registry.root / "registry.yaml").open("a") as stream:
+        stream.write("monitor: {auc: {min: 0.9}}\n")
+    _observe(registry, work)
+
+
+#: The event of the alert that ``monitor`` records.
+_ALERT = (
+    f"{REQUEST}:"
+    + hashlib.sha256(repr(["churn@2", "auc", "", "", "alerted", "2026-03-01T12:00:00.000Z"]).encode()).hexdigest()[:16]
+)
+
 SCENARIOS = (
     Scenario("register", _register()),
     Scenario("register, content known", _register(content="content 2")),
@@ -322,6 +340,18 @@ SCENARIOS = (
     Scenario("tag", lambda reg, _: reg.tag("churn@2", {"k": "v"}, request_id=REQUEST)),
     Scenario("annotate", lambda reg, _: reg.annotate("churn@3", {"note": "long\ntext"}, request_id=REQUEST)),
     Scenario("log-metric", lambda reg, _: reg.log_metric("churn@2", {"auc": 0.5}, request_id=REQUEST)),
+    Scenario("observe", _observe, events=()),
+    Scenario(
+        "observe more", _observe, events=(), prepare=lambda reg, _: reg.monitoring.observe("churn@2", {"f1": 0.5})
+    ),
+    Scenario("monitor", _monitor, events=(_ALERT,), prepare=_alarming),
+    Scenario("profile", lambda reg, _: reg.monitoring.profile("churn@2", {"x": [1, 2]}, request_id=REQUEST)),
+    Scenario(
+        "drift",
+        lambda reg, _: reg.monitoring.drift("churn@2", {"x": [2, 3]}, request_id=REQUEST),
+        events=(),
+        prepare=lambda reg, _: reg.monitoring.profile("churn@2", {"x": [1, 2]}),
+    ),
     Scenario(
         "approve",
         lambda reg, _: reg.approvals.approve("churn@3", "production", reason="reviewed", request_id=REQUEST),

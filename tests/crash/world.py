@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from registry_cli import Registry
+from registry_cli.core.observations import fold
 from registry_cli.core.records import VersionRecord
+from registry_cli.monitoring import observation_files
 from registry_cli.operations.context import open_model
 from registry_cli.store import journal
 from registry_cli.store.layout import Layout
@@ -124,7 +126,8 @@ def _version(model: ModelReader, record: VersionRecord) -> tuple[Any, ...]:
     assert digests == listed, f"{record.ref}: the bytes are not those of the manifest"
     said = [dict(sorted(getattr(record, kind).items())) for kind in ("params", "metrics", "tags", "annotations")]
     event = record.event.document() if record.event else None
-    return (record.digest, record.message, said, record.stages, record.aliases, record.archived, event)
+    observed = [each.encode() for each in fold(observation_files.iter_observations(model.paths, record.number))]
+    return (record.digest, record.message, said, record.stages, record.aliases, record.archived, event, observed)
 
 
 def without(state: dict[str, Any], message: str, tag: str) -> dict[str, Any]:

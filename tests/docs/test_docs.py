@@ -47,7 +47,7 @@ SESSIONS = (
 )
 
 #: Shapes that commands put together themselves, beside those of ``json_shapes``.
-OWN_SHAPES = {"health", "artifact", "path", "fetched", "alias", "completion", "schema"}
+OWN_SHAPES = {"health", "artifact", "path", "fetched", "alias", "completion", "schema", "serving", "hook", "hook_test"}
 
 
 def read(name: str) -> str:
@@ -95,7 +95,7 @@ def test_every_verb_has_a_method_of_its_name(reg: Registry) -> None:
     listed = dict(
         re.findall(r"^\| `([\w-]+)` \| `([\w.]+)` \|$", section(read("python-api.md"), "Commands and methods"), re.M)
     )
-    assert listed.keys() == generator().COMMANDS.keys() - {"completion"}
+    assert listed.keys() == generator().COMMANDS.keys() - {"completion", "hooks"}
     for verb, method in listed.items():
         assert method.rpartition(".")[2].rstrip("_") == verb.replace("-", "_")
         assert callable(operator.attrgetter(method)(reg)), method
@@ -247,7 +247,7 @@ def test_every_problem_code_is_told() -> None:
 
 def test_every_public_method_is_told() -> None:
     told = re.findall(r"^### `([\w.]+)`$", read("python-api.md"), re.MULTILINE)
-    for space in ("retention", "approvals", "policies", "lineage", "admin"):
+    for space in ("retention", "approvals", "policies", "lineage", "monitoring", "admin"):
         room = getattr(Registry, space).func.__annotations__["return"]
         names = [name for name in vars(getattr(registry_module, room)) if not name.startswith("_")]
         assert names and {f"{space}.{name}" for name in names} <= {*told}

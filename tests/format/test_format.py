@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reg.describe("churn", description="who leaves", tags={"team": "crm"})
     reg.admin.rename("churn", "leaving")
     reg.admin.rename("leaving", "churn")
+    settings = folder / "registry/models/churn/model.yaml"
+    settings.write_text(settings.read_text() + "monitor: {auc: {min: 0.9, window: 1d}}\n")
+    today = datetime.now(timezone.utc)
+    with Registry(folder / "registry", author="alice", now=lambda: today - timedelta(days=100)) as earlier:
+        earlier.monitoring.observe("churn@6", {"auc": 0.95})
+    for value in (0.5, 0.95):
+        reg.monitoring.observe("churn@6", {"auc": value}, at=today)
+        reg.monitoring.monitor("churn@6")
+    reg.monitoring.profile("churn@6", {"age": list(range(100))})
     for number in range(1, 10):
         reg.promote("risk/fraud@1", "production" if number % 2 else "development")
         reg.demote("risk/fraud", "production" if number % 2 else "development")
@@ -84,7 +93,7 @@ def documents(root: Path) -> Iterator[dict[str, Any]]:
 
 
 #: Below these, names are the user's own.
-THEIRS = {"params", "metrics", "tags", "annotations", "stages", "aliases", "lineage"}
+THEIRS = {"params", "metrics", "tags", "annotations", "stages", "aliases", "lineage", "monitor"}
 
 
 def keys(document: Any) -> Iterator[str]:
@@ -124,6 +133,7 @@ def test_nothing_else_lies_there(root: Path) -> None:
     shapes = re.compile(
         r"registry\.yaml|\.schemas/(?:registry|group|model)\.json|models/(risk/)?\w+/(model\.yaml|stages\.yaml|history\.jsonl|\.lock|\.stages-[1-9]\d*"
         r"|stages/[a-z]+|blobs/([0-9a-f]{2})/\3[0-9a-f]{62}|(annotations|tombstones)/[1-9]\d*\.yaml"
+        r"|observations/[1-9]\d*/(\d{4}-\d\d\.jsonl|profile-[0-9a-f]{16}\.json|\.lock)"
         r"|versions/[1-9]\d*/(version\.yaml|manifest-sha256\.txt|files/.+)|packed/[1-9]\d*\.tar\.gz)|models/risk/\.lock"
     )
     paths = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_symlink() or not path.is_dir()]

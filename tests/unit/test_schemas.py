@@ -15,7 +15,7 @@ import pytest
 
 from registry_cli import InvalidInput, Registry, schemas
 from registry_cli.core.yaml import documents
-from registry_cli.rules import retention_rules, settings_errors
+from registry_cli.rules import monitor_rules, retention_rules, settings_errors
 from registry_cli.rules.policy import command_checks, policy_parser
 from registry_cli.rules.retention_rules import RetentionPolicy
 from registry_cli.rules.settings_errors import SettingsSource
@@ -79,6 +79,8 @@ def test_every_key_of_the_parsers_is_in_them_and_no_other(name: str) -> None:
         command_checks.KEYS,
         retention_rules.SECTIONS,
         retention_rules.KEYS,
+        monitor_rules.DEFAULT_KEYS,
+        monitor_rules.RULE_KEYS,
     )
     scan = [("mode", "allow")] if name == "registry" else []
     prune = set(retention_rules.KEYS) - {"compress"}
@@ -261,7 +263,7 @@ def depth(line: str) -> int:
 def test_every_setting_is_shown(tmp_path: Path) -> None:
     shown = set(re.findall(r"\b([a-z_]+):", "\n".join(settings_of(written(tmp_path)))))
     wanted = {*policy_parser.STAGE_KEYS, *policy_parser.REQUIRE_KEYS, *policy_parser.AGAINST_KEYS, *command_checks.KEYS}
-    wanted |= {*retention_rules.SECTIONS, *retention_rules.KEYS, "policy", "retention"}
+    wanted |= {*retention_rules.SECTIONS, *retention_rules.KEYS, "policy", "retention", "monitor"}
     assert wanted - shown == {"override"}, "which is for nearer documents"
 
 

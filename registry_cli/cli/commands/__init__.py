@@ -2,7 +2,7 @@
 
 A command parses its arguments, calls the library once, and shows the result as the user asked for it.
 
-May import: cli, registry, operations, trust, lineage, store, inspect, scan, rules, query, schemas, core, errors.
+May import: cli, registry, operations, monitoring, report, trust, lineage, store, inspect, scan, rules, query, schemas, core, errors.
 Does not belong here: what several commands share (``cli``), and tables, trees and texts for a terminal that take more
 than a few lines (``cli/views``).
 """

@@ -185,6 +185,7 @@ def _format_details(entry: JournalEntry, format_values: Callable[[Sequence[objec
             parts += [
                 _format_change(name, before, after, format_values) for name, (before, after) in detail[kind].items()
             ]
+    parts += _format_monitoring(entry, format_values)
     if detail.get("annotations"):
         parts.append(f"about {', '.join(detail['annotations'])}")
     if detail.get("forced"):
@@ -195,6 +196,18 @@ def _format_details(entry: JournalEntry, format_values: Callable[[Sequence[objec
     if detail.get("signature") and entry.event.action != "signed":
         parts.append("signed")
     return "; ".join(parts)
+
+
+def _format_monitoring(entry: JournalEntry, format_values: Callable[[Sequence[object]], list[str]]) -> list[str]:
+    """What was found of a version in use: ``auc 0.862, wanted >= 0.9``."""
+    detail = entry.event.detail
+    if entry.event.action in ("alerted", "recovered"):
+        names = " ".join(str(detail[key]) for key in ("metric", "target", "slice") if detail.get(key))
+        value = f" {format_values([detail['value']])[0]}" if detail.get("value") is not None else ""
+        return [f"{names}{value}, wanted {detail.get('wanted')}"]
+    if entry.event.action == "observations-closed":
+        return [f"observations of {detail.get('month')}"]
+    return [f"{detail.get('rows'):,} rows"] if entry.event.action == "profiled" and detail.get("rows") else []
 
 
 def _format_change(name: str, before: Any, after: Any, format_values: Callable[[Sequence[object]], list[str]]) -> str:

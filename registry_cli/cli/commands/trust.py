@@ -1,11 +1,16 @@
-"""Trust: which commands of policies may run on this machine, for this user."""
+"""What may run on this machine for this user: the commands of policies, and hooks."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from ...core.records import Event
+from ...core.times import format_time, utc_now
 from ...errors import InvalidInput, NotFound
+from ...operations.context import get_account_name
 from ..command import argument, command, flag
 from ..formatting import format_time, plural
 from ..options import Yes
@@ -13,6 +18,7 @@ from ..session import Output, Session
 from ..trust_prompt import QUESTION, format_command, open_trust_file, print_commands
 
 if TYPE_CHECKING:
+    from ...trust.hooks import Hook
     from ...trust.trusted_commands import TrustedCommandSet, TrustFile
 
 
@@ -106,3 +112,61 @@ def _show_trusted(cx: Session, file: TrustFile, which: list[TrustedCommandSet] |
     columns = ("since", "registry", "for", "commands", "digest")
     nothing = "nothing is trusted" if which is None else ""
     cx.show(Output("trusted", found, [row[-1] for row in rows], columns, rows, shown, empty=nothing))
+
+
+@command("hooks", "Monitor", exits=(0, 1, 2, 3))
+def hooks(cx: Session, action: Annotated[str, argument("list|test", "What to do with them.")]) -> None:
+    """List your hooks, or try them.
+
+    Hooks are the programs in `hooks/`, and the webhooks in `hooks.yaml`, of your own folder of settings. `list` shows
+    those that hear of this registry. `test` sends each of them an event with the action `ping`, once, whatever actions
+    it wants; exit code 1 when one fails.
+
+    In a pipe: hook, actions, models, template, time limit in seconds, retries; with test: hook, ok or the error;
+    separated by tabs. -q prints the hooks; with test those that failed.
+
+    Examples:
+        registry hooks list
+        registry hooks test
+    """
+    from ...core.accounts import config_folder
+    from ...trust import hooks as user_hooks
+
+    if action not in ("list", "test"):
+        raise InvalidInput(f"hooks can't '{action}'", "write: registry hooks list or test")
+    folder = config_folder(os.environ)
+    if folder is None:
+        raise NotFound("there is no folder for your settings", "set HOME, or XDG_CONFIG_HOME")
+    registry = cx.reader()
+    place = user_hooks.RegistryIdentity(str(registry.root), registry.settings.id)
+    found = user_hooks.load_hooks(folder, place.id, cx.warn)
+    empty = f"no hooks in {folder}"
+    if action == "list":
+        rows = [
+            (each.name, ", ".join(sorted(each.wanted.actions)), ", ".join(each.wanted.models), _get_template(each),
+             each.limits.seconds, each.limits.retries)
+            for each in found
+        ]  # fmt: skip
+        shown = [
+            [name, actions or "all", models or "all", template or "-", f"{seconds:g} s", str(retries)]
+            for name, actions, models, template, seconds, retries in rows
+        ]
+        columns = ("hook", "actions", "models", "template", "limit", "retries")
+        body = [dict(zip(_HOOK_KEYS, row, strict=True)) for row in rows]
+        cx.show(Output("hooks", {"items": body}, [row[0] for row in rows], columns, rows, shown, empty=empty))
+        return
+    event = Event(os.urandom(16).hex(), format_time(utc_now()), get_account_name(), os.uname().nodename, "ping")
+    results = [(hook.name, error or "ok") for hook, error in user_hooks.ping(found, place, event)]
+    failed = [name for name, result in results if result != "ok"]
+    items = [{"hook": name, "result": result} for name, result in results]
+    cx.show(Output("hooks-test", {"items": items}, failed, ("hook", "result"), results, empty=empty))
+    if failed:
+        raise typer.Exit(1)
+
+
+_HOOK_KEYS = ("hook", "actions", "models", "template", "time_limit", "retries")
+
+
+def _get_template(hook: Hook) -> str:
+    template = getattr(hook, "template", None)
+    return "" if template is None else template.name or "own"

@@ -22,6 +22,9 @@ _STYLES = {
     "warning": "yellow",
     "error": "bold red",
     "failed": "bold red",
+    "alert": "bold red",
+    "stale": "bold red",
+    "pending": "yellow",
 }
 _NUMERIC = frozenset({"versions", "archived", "size", "files", "latest", "version", "#", "rev"})
 #: Columns left out on a narrow terminal, in this order, before a name or a number would be broken.

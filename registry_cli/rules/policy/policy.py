@@ -19,11 +19,14 @@ from ..stages import StageInterval
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ...core.observations import Observation
     from .command_checks import CommandCheck
 
 PASSED, FAILED, WAITING = "passed", "failed", "waiting"
 #: The ``needs`` of a rule for which a metric must not get worse than that of the version in the stage.
 DIRECTIONS = "directions"
+#: What a rule needs that looks at the metrics measured while the version was in use.
+OBSERVATIONS = "observations"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,6 +35,7 @@ class PolicyInput:
 
     ``files`` are the paths of the artifact, ``current`` the version in the stage, ``holdings`` the stages that it held,
     ``model`` the document of its model, ``checks`` the outcomes of commands, ``objections`` those of all rules.
+    ``observations`` are the metrics measured while the version was in use.
     """
 
     stage: str
@@ -45,6 +49,7 @@ class PolicyInput:
     objections: Sequence[Callable[[PolicyInput, RecordedApproval], str]] = ()
     checks: Mapping[CommandCheck, RuleOutcome] = field(default_factory=dict)
     directions: Directions = LISTED
+    observations: Sequence[Observation] = ()
 
 
 class RuleOutcome(NamedTuple):

@@ -19,7 +19,7 @@ from ..metric_directions import HIGHER, LOWER
 from ..settings_errors import Path, SettingsSource, suggest, suggest_or_list
 from . import command_checks
 from . import policy_rules as rules
-from .policy import DIRECTIONS, Policies, PolicyFlag, PolicyRule, RuleOutcome, StagePolicy
+from .policy import DIRECTIONS, OBSERVATIONS, Policies, PolicyFlag, PolicyRule, RuleOutcome, StagePolicy
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -31,6 +31,7 @@ STAGE_KEYS = (
 )  # fmt: skip
 REQUIRE_KEYS = (
     "fields", "tags", "metrics", "files", "forbid", "max_size", "where", "min_age_in_stage", "signed_by",
+    "monitor",
 )  # fmt: skip
 AGAINST_KEYS = ("max_drop", "max_rise", "max_worse")
 _AGAINST = {"max_drop": LOWER, "max_rise": HIGHER, "max_worse": None}
@@ -206,6 +207,15 @@ class _StageParser:
                     raise self._fail(at, "is no bound on a metric", "write it as '>= 0.9' or '<= 50', in quotes")
                 look = partial(rules.metric_within, name, match[1], rules.make_fraction(match[2]))
                 self._add(at, f"metrics.{name}", f"{match[1]} {match[2]}", look, place)
+
+    def _require_monitor(self, value: Any, path: Path) -> None:
+        from ..metric_directions import LISTED
+        from ..monitor_rules import format_span, parse_rule
+
+        for name, inner, place in self._entries(value, path):
+            rule = parse_rule(name, inner, place, self._source, LISTED).with_defaults()
+            wanted = f"{rule.bounds} over {format_span(rule.window)}"
+            self._add(place, f"monitor.{name}", wanted, partial(rules.observations_within, rule), needs=OBSERVATIONS)
 
     def _require_files(self, value: Any, path: Path) -> None:
         kind = path[-1]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from ...query.query import Query
+    from ..monitor_rules import MonitorRule
 
 #: What rules about people need; see ``PolicyRule.needs``.
 PEOPLE = "people"
@@ -169,6 +170,30 @@ def metric_change_within(
     limit = abs(old) * most / 100 if percent else most
     words = f"{format_value(facts.version.metrics[name])}, {ref} has {format_value(facts.current.metrics[name])}"
     return _outcome((old - new if bad == LOWER else new - old) <= limit, words)
+
+
+def observations_within(rule: MonitorRule, facts: PolicyInput) -> RuleOutcome:
+    """Each series of observations of a metric satisfies ``rule``, and there is one."""
+    from ..monitor_evaluation import OK, evaluate_series
+    from ..monitor_evaluation import WAITING as TOO_FEW
+    from ..monitor_rules import MonitorRules
+
+    statuses = evaluate_series(
+        MonitorRules({rule.pattern: rule}),
+        facts.observations,
+        facts.version.metrics,
+        facts.directions,
+        to_epoch(facts.now),
+    )
+    checked = [each for each in statuses if each.outcome]
+    if not checked:
+        return RuleOutcome(WAITING, "nothing was observed")
+    worst = next((each for each in checked if each.outcome not in (OK, TOO_FEW)), None)
+    worst = worst or next((each for each in checked if each.outcome == TOO_FEW), checked[0])
+    words = "nothing in the newest window" if worst.value is None else f"{worst.value:g} of {worst.samples:,} samples"
+    parts = " ".join(escape_for_message(part) for part in (worst.metric, worst.target, worst.slice) if part)
+    outcome = {OK: PASSED, TOO_FEW: WAITING}.get(worst.outcome, FAILED)
+    return RuleOutcome(outcome, f"{parts} {words}")
 
 
 def format_value(value: object) -> str:

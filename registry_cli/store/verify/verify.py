@@ -28,6 +28,7 @@ from ..layout import Layout, ModelLayout
 from ..packs import pack_reader
 from . import verify_journal
 from .verify_journal import ProblemCollector, error_message, read
+from .verify_observations import check_observations
 from .verify_records import check_document, check_records, iter_files
 
 _LINE = re.compile(rb"([0-9a-f]{64})  ([^\\\x00-\x1f\x7f]+)\Z")
@@ -97,6 +98,8 @@ def check_model(paths: ModelLayout, quick: bool, progress: Progress, workers: in
     listed = check_records(paths, found)
     if listed is None:
         return found
+    if not quick:
+        check_observations(paths, found)
     table, pending = _table(paths), listed
     for last in (False, False, True):
         part = _check_versions(paths, pending, table, progress, 0 if quick else workers)
