@@ -12,7 +12,7 @@ from ...core import values
 from ...core.lazy_dataclass import replace
 from ...errors import InvalidInput, NotFound
 from ..command import argument, command, flag, option
-from ..formatting import escape, format_number, plural, shorten_time
+from ..formatting import escape, format_number, format_time, plural
 from ..options import Texts, VersionRef
 from ..process import write
 from ..session import Output, Session
@@ -70,9 +70,9 @@ def observe(
         rows=rows,
         **cx.change,
     )
-    span = "" if done.first == done.last else f" to {shorten_time(done.last)}"
+    span = "" if done.first == done.last else f" to {format_time(done.last)}"
     word = "would be recorded" if cx.dry_run else "recorded"
-    cx.say(f"{done.ref}: {word}: {plural(done.recorded, 'observation')}, {shorten_time(done.first)}{span}")
+    cx.say(f"{done.ref}: {word}: {plural(done.recorded, 'observation')}, {format_time(done.first)}{span}")
     cx.show_one("observed", done, done.ref)
 
 
@@ -174,7 +174,7 @@ def _make_output(found: list[SeriesStatus], plot: bool) -> Output:
             each.wanted or "-",
             str(each.samples or "-"),
             draw_trend(each.trend),
-            shorten_time(each.last) or "never",
+            format_time(each.last) or "never",
             each.outcome or "-",
         ]
         for each in found

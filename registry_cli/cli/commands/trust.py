@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...core import times
 from ...core.records import Event
-from ...core.times import format_time, utc_now
 from ...errors import InvalidInput, NotFound
 from ...operations.context import get_account_name
 from ..command import argument, command, flag
@@ -155,7 +155,9 @@ def hooks(cx: Session, action: Annotated[str, argument("list|test", "What to do 
         body = [dict(zip(_HOOK_KEYS, row, strict=True)) for row in rows]
         cx.show(Output("hooks", {"items": body}, [row[0] for row in rows], columns, rows, shown, empty=empty))
         return
-    event = Event(os.urandom(16).hex(), format_time(utc_now()), get_account_name(), os.uname().nodename, "ping")
+    event = Event(
+        os.urandom(16).hex(), times.format_time(times.utc_now()), get_account_name(), os.uname().nodename, "ping"
+    )
     results = [(hook.name, error or "ok") for hook, error in user_hooks.ping(found, place, event)]
     failed = [name for name, result in results if result != "ok"]
     items = [{"hook": name, "result": result} for name, result in results]
