@@ -34,10 +34,10 @@ def _questions(bench: Bench, part: str, models: int, versions: int, goal: float)
     root, one = bench.fresh_registry("many"), bench.fresh_registry("one")
     bench.fresh_registry("none")
     cache = {"REGISTRY_CACHE": str(bench.folder / "cache")}
-    _fill(root, bench.folder, versions)
-    _fill(one, bench.folder, PER_MODEL)
+    fill(root, bench.folder, versions)
+    fill(one, bench.folder, PER_MODEL)
     for at in range(1, models):
-        _clone(root / "models" / "model-0", root / "models" / f"model-{at}")
+        clone(root / "models" / "model-0", root / "models" / f"model-{at}")
     _vary(root, models, versions)
     os.sync()
     time.sleep(3)  # what changed a moment ago would be read twice
@@ -95,7 +95,7 @@ def _memory(bench: Bench, part: str, many: str) -> Row:
     return Row(part, f"search for all, {many}", ours, "of none", everything("none")[0], None, note, most < 100)
 
 
-def _fill(root: Path, folder: Path, versions: int) -> None:
+def fill(root: Path, folder: Path, versions: int) -> None:
     """One model, with ten params, ten metrics and three tags a version, and one of them in production."""
     file = folder / "scaling.bin"
     file.write_bytes(os.urandom(1_000))
@@ -122,7 +122,7 @@ def _vary(root: Path, models: int, versions: int) -> None:
         path.parent.chmod(0o555)
 
 
-def _clone(origin: Path, target: Path) -> None:
+def clone(origin: Path, target: Path) -> None:
     """A model's folder again: what is sealed is linked, the rest copied."""
     for folder, _, names in os.walk(origin):
         place = target / Path(folder).relative_to(origin)
