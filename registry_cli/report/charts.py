@@ -43,11 +43,11 @@ def draw_line(title: str, points: Sequence[Point], lowest: float | None = None, 
     room = _WIDTH - _LEFT - _RIGHT
     step = room / max(len(points) - 1, 1)
 
-    def x(at: int) -> float:
-        return round(_LEFT + (at * step if len(points) > 1 else room / 2), 1)
+    def x(at: int) -> int:
+        return round(_LEFT + (at * step if len(points) > 1 else room / 2))
 
-    def y(value: float) -> float:
-        return round(_TOP + (high - value) / span * (_HEIGHT - _TOP - _BOTTOM), 1)
+    def y(value: float) -> int:
+        return round(_TOP + (high - value) / span * (_HEIGHT - _TOP - _BOTTOM))
 
     parts = [
         element("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y(each), y2=y(each), class_="grid") for each in (low, high)
@@ -63,8 +63,8 @@ def draw_line(title: str, points: Sequence[Point], lowest: float | None = None, 
         if each.value is not None:
             outside = (lowest is not None and each.value < lowest) or (highest is not None and each.value > highest)
             tip = element("title", f"{each.label}: {format_value(each.value)}")
-            dot = element("circle", cx=x(at), cy=y(each.value), r=3)
-            parts.append(element("g", dot, tip, class_="dot bad" if outside else "dot"))
+            class_ = "dot bad" if outside else "dot"
+            parts.append(element("circle", tip, cx=x(at), cy=y(each.value), r=3, class_=class_))
     parts.append(_text(_LEFT, _HEIGHT - 6, points[0].label, "start"))
     if len(points) > 1:
         parts.append(_text(_WIDTH - _RIGHT, _HEIGHT - 6, points[-1].label, "end"))
@@ -82,8 +82,8 @@ def _runs(points: Sequence[Point]) -> list[list[tuple[int, float]]]:
     return [run for run in runs if len(run) > 1]
 
 
-def _text(x: float, y: float, text: str, anchor: str, class_: str | None = None) -> Markup:
-    return element("text", text, x=round(x, 1), y=round(y, 1), text_anchor=anchor, class_=class_)
+def _text(x: int, y: int, text: str, anchor: str, class_: str | None = None) -> Markup:
+    return element("text", text, x=x, y=y, text_anchor=anchor, class_=class_)
 
 
 def _describe(title: str, points: Sequence[Point], lowest: float | None, highest: float | None) -> str:

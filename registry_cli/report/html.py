@@ -26,11 +26,12 @@ def element(name: str, /, *children: Child, **attributes: object) -> Markup:
     an attribute that is None or False is left out, and True has no value.
     """
     start = "".join(
-        f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(clean(str(value)))}"')
+        f" {key.rstrip('_').replace('_', '-')}"
+        + ("" if value is True else f'="{value if type(value) is int else escape(clean(str(value)))}"')
         for key, value in attributes.items()
         if value is not None and value is not False
     )
-    if name in _SHAPES:
+    if name in _SHAPES and not children:
         return Markup(f"<{name}{start}/>")
     return Markup(f"<{name}{start}>" if name in _VOID else f"<{name}{start}>{join(*children)}</{name}>")
 

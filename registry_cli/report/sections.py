@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .report_data import ModelReport, MonitoredSeries
 
 #: So many versions and events a page lists, and so many metrics and series it draws.
-VERSIONS, EVENTS, CHARTS, DAYS = 100, 100, 12, 60
+VERSIONS, EVENTS, CHARTS, DAYS = 100, 100, 6, 60
 #: So many metrics a row shows.
 _METRICS = 4
 _STYLES = {
@@ -125,14 +125,21 @@ def metrics_section(report: ModelReport) -> Markup:
     """Each metric over the versions."""
     newest = [each for each in report.versions if not each.archived][:DAYS][::-1]
     names = dict.fromkeys(name for each in reversed(newest) for name in each.metrics)
-    drawn = []
+    drawn: list[Markup] = []
     for name in names:
+        if len(drawn) == CHARTS:
+            break
         points = [Point(f"@{each.number}", float(each.metrics[name])) for each in newest if name in each.metrics]
         if len(points) > 1:
             direction = report.directions.direction(name)
             title = f"{name} ({direction} is better)" if direction else name
             drawn.append(charts.draw_line(title, points))
-    return section("Metrics over versions", element("div", drawn[:CHARTS], class_="grid") if drawn else None)
+    more = f"more metrics: registry compare {report.model.name}" if len(names) > len(drawn) == CHARTS else None
+    return section(
+        "Metrics over versions",
+        element("div", drawn, class_="grid") if drawn else None,
+        element("p", more, class_="dim") if more else None,
+    )
 
 
 def monitoring_section(report: ModelReport) -> Markup:

@@ -68,7 +68,7 @@ def full(reg: Registry, tmp_path: Path) -> Registry:
 class Page(HTMLParser):
     """The elements of a page, and whether each that was opened was closed."""
 
-    VOID = frozenset({"meta", "link", "input", "circle", "line", "rect", "polyline"})
+    VOID = frozenset({"meta", "link", "input"})
 
     def __init__(self, content: bytes) -> None:
         super().__init__(convert_charrefs=True)
