@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
-from .lazy_dataclass import dataclass
-
-TYPE_CHECKING = False  # as typing's, without importing typing
-if TYPE_CHECKING:
-    from .values import Metric
+from .values import Metric
 
 #: The longest line of a file of observations, in bytes; a longer one is not an observation.
 LINE_LIMIT = 16_384
+_JSON = json.JSONDecoder()
 _TIME_LENGTH = len("2026-11-27T10:00:00.000Z")
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(NamedTuple):
     """A metric of a version, measured at a time after registration.
 
     ``at`` is the time that the value is of, in ISO 8601 (UTC, milliseconds). ``samples`` is the number of predictions
@@ -35,11 +32,6 @@ class Observation:
     by: str = ""
     id: str = ""
 
-    @property
-    def key(self) -> tuple[str, str, str, str]:
-        """What identifies an observation of a version: a later one with the same key replaces it."""
-        return (self.at, self.name, self.target, self.slice)
-
     def encode(self) -> bytes:
         """The observation as one line of JSON, without its end."""
         document = {
@@ -55,11 +47,14 @@ class Observation:
         if len(line) > LINE_LIMIT:
             return None
         try:
-            document = json.loads(line.decode())
+            text = line.decode()
+            document, end = _JSON.raw_decode(text)
             at, name, value = document["at"], document["name"], document["value"]
             samples, target = document.get("n"), document.get("target", "")
             part, by, identity = document.get("slice", ""), document.get("by", ""), document.get("id", "")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+        if text[end:] not in ("\n", ""):
             return None
         texts = type(name) is type(target) is type(part) is type(by) is type(identity) is str
         time = type(at) is str and len(at) == _TIME_LENGTH and at[10] == "T" and at[-1] == "Z"
@@ -71,9 +66,9 @@ class Observation:
 
 
 def fold(observations: Iterable[Observation]) -> list[Observation]:
-    """The observations that count, sorted by time: of several with one key the last."""
-    found = {each.key: each for each in observations}
-    return sorted(found.values(), key=lambda each: each.key)
+    """The observations that count, sorted by time: a later one of the same time, metric, target and slice replaces one."""
+    found = {(each.at, each.name, each.target, each.slice): each for each in observations}
+    return [found[key] for key in sorted(found)]
 
 
 def format_slice(parts: Mapping[str, str]) -> str:

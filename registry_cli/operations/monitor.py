@@ -100,7 +100,7 @@ def observe(
     found = [default.build(context.author, name, value) for name, value in given.items()]
     found += [default.build_row(context.author, row) for row in rows]
     if request_id:
-        found = [replace(each, id=names.request_id(request_id)) for each in found]
+        found = [each._replace(id=names.request_id(request_id)) for each in found]
     if not found:
         raise InvalidInput("no metric is given", "write KEY=NUMBER, or --from FILE")
     snapshot, number = resolve_version(context, reference)
