@@ -165,6 +165,7 @@ class AdminOperations(_Namespace):
     histories = Operation(lambda: operations.history.iter_histories)
     follow = Operation(lambda: operations.history.follow_history)
     checkpoints = Operation(lambda: operations.history.list_checkpoints)
+    undo = Operation(lambda: operations.pointers.undo)
     holders = Operation(lambda: operations.history.list_holders)
     earlier_holders = Operation(lambda: operations.history.list_earlier_holders)
 

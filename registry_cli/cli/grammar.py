@@ -27,7 +27,7 @@ ORDER = [
     "register", "import", "tag", "annotate", "log-metric", "alias", "describe", "edit", "rename",
     "list", "versions", "show", "search", "find", "inspect", "compare", "diff", "path", "fetch", "cat", "export", "card",
     "history", "lineage", "reproduce",
-    "check", "approve", "approvals", "promote", "demote", "rollback", "sign", "trust",
+    "check", "approve", "approvals", "promote", "demote", "rollback", "undo", "sign", "trust",
     "observe", "monitor", "profile", "drift", "report", "hooks",
     "archive", "restore", "delete", "prune", "apply", "gc", "verify", "scan", "repair", "doctor", "transfer",
 ]  # fmt: skip
@@ -120,6 +120,7 @@ VERBS = {
     "promote": Verb("Release", "stages", "Let a stage point to a version.", "ref stage", "--expect= --reason= --archive-previous --no-verify --force --sign=FILE --dry-run,-n", writes=True),
     "demote": Verb("Release", "stages", "Let a stage point to nothing.", "ref stage", "--expect= --reason= --sign=FILE --dry-run,-n", writes=True),
     "rollback": Verb("Release", "stages", "Let a stage point to what held it before.", "model stage", "--to= --list --expect= --again --reason= --no-verify --sign=FILE --dry-run,-n", writes=True),
+    "undo": Verb("Release", "stages", "Undo your own last move of a stage or alias.", "model", "--expect= --reason= --no-verify --yes,-y --sign=FILE --dry-run,-n", writes=True),
     "sign": Verb("Release", "gates", "Sign a version.", "ref", "--key=FILE --dry-run,-n", writes=True),
     "trust": Verb("Release", "trust", "Let the commands of policies run on this machine.", "model", "--list --revoke --yes,-y"),
     "observe": Verb("Monitor", "monitor", "Record metrics of a version in use.", "ref text*", "--at= --n= --target= --slice= --from= --format= --dry-run,-n", writes=True),

@@ -41,7 +41,7 @@ SHAPES = {
     ),
     "FileDifference": ("file_difference", "path=name change before after"),
     "FileEntry": ("file", ""),
-    "FileMatch": ("known", "file sha256=digest path? version similar?"),
+    "FileMatch": ("known", "file sha256=digest path? version similar? similar_by?"),
     "FileScan": ("scanned_file", "path verdict kind? limited globals findings=worst_first uses"),
     "DoctorCheck": ("finding", "check status message advice"),
     "CleanupItem": ("freed", ""),

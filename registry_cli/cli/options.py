@@ -106,8 +106,9 @@ def signing_key(cx: Session, key: str | None) -> str | None:
     return key
 
 
-def parse_expect(text: str | None) -> Expected:
-    return ANY if text is None else parse_expected(text)
+def parse_expect(text: str | None, ref: str) -> Expected:
+    """Parse ``--expect``: a version of the model that ``ref`` is about."""
+    return ANY if text is None else parse_expected(text, Reference.parse(ref).model)
 
 
 def read_references(given: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,10 +14,11 @@ from ..core.values import OneOrMore, PathLike, as_list
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError
 from ..store import manifest
 from ..store.filesystem import copying, files
+from ..store.layout import VERSIONS
 from ..store.selection import FileSelection
 from .context import open_model
 from .read import get_version
-from .search import list_model_names, raise_error
+from .search import list_model_names, raise_error, search_versions
 
 if TYPE_CHECKING:
     from .context import RegistryContext
@@ -64,14 +66,31 @@ def find_files(
         ]
         yield from known
         if not known and not file.endswith("/"):
-            yield FileMatch(file, digest, similar=similar[os.fsencode(Path(file).name)])
+            yield FileMatch(
+                file, digest, None, "", *_find_similar(context, file, similar[os.fsencode(Path(file).name)])
+            )
+
+
+def _find_similar(context: RegistryContext, file: str, same_name: str) -> tuple[str, str]:
+    """A version that an unknown file may have been of, and what says so; see :class:`FileMatch`."""
+    models = os.path.realpath(context.layout.models)
+    place = re.match(rf"{re.escape(models)}/(.+)/{VERSIONS}/(\d+)/", os.path.realpath(file))
+    if place:
+        return f"{place[1]}@{place[2]}", "place"
+    if same_name:
+        return same_name, "name"
+    where = f"size = {Path(file).stat().st_size} and files = 1"
+    same_size = search_versions(context, where, archived=True, limit=1, on_damage=lambda _: None)
+    return next(((version.ref, "size") for version in same_size), ("", ""))
 
 
 class FileMatch(NamedTuple):
     """A file, or a folder as a whole, and one version that holds it as ``path``; ``version`` None when none does.
 
-    ``path`` is empty for a folder that is the whole of the version. When no version holds it, ``similar`` is the newest
-    version of the first model that has a file of this name; empty for none.
+    ``path`` is empty for a folder that is the whole of the version. When no version holds it, ``similar`` is a version with
+    other contents, and ``similar_by`` says in what: ``place`` (the file lies in that version, and was changed), ``name`` (the
+    newest version of the first model that has a file of this name) or ``size`` (its only file has this size); both are empty
+    for none.
     """
 
     file: str
@@ -79,6 +98,7 @@ class FileMatch(NamedTuple):
     version: VersionRecord | None = None
     path: str = ""
     similar: str = ""
+    similar_by: str = ""
 
 
 def _iter_versions(

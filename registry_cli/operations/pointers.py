@@ -15,12 +15,15 @@ from ..errors import Conflict, Damaged, InvalidInput, NotFound, Refused
 from ..rules import rollback as rollbacks
 from ..rules import stages as rules
 from ..rules.stages import ANY, Expected
+from ..store import history, journal
 from ..store.reader import ModelReader
 from ..store.writer import Writer
-from .context import open_snapshot
-from .transaction import make_event, resolve_target, run_signed, take_snapshot, transaction
+from .context import open_model, open_snapshot
+from .transaction import make_event, open_writer, resolve_target, run_signed, take_snapshot, transaction
 
 if TYPE_CHECKING:
+    from ..core.records import Event
+    from ..store.layout import ModelLayout
     from ..store.reader import ModelSnapshot
     from .context import RegistryContext
     from .transaction import EventSigner, Key
@@ -224,6 +227,91 @@ def alias(
         return _Move(rules.set_alias(writer.table, name, alias, number), number, {})
 
     return _move(context, name, action, alias, decide, request_id, dry_run)
+
+
+def undo(
+    context: RegistryContext,
+    name: str | None = None,
+    *,
+    expect: Expected = ANY,
+    reason: str = "",
+    verify: bool = True,
+    sign: Key | None = None,
+    dry_run: bool = False,
+    request_id: str | None = None,
+) -> PointerChange:
+    """Undo your own last move of a stage or an alias, if nobody has moved that pointer since.
+
+    The pointer goes back to where it pointed before, which is recorded as a new event. As with :meth:`rollback`, the files
+    are compared first, and the policy of the stage is not asked. An undo is not undone.
+
+    Args:
+        name: The model; None for the one with your newest move.
+        expect: The version that the pointer must point to now.
+        verify: Compare the digests of the files; sizes are always compared.
+        sign: The path of a key that signs the event.
+
+    Raises:
+        NotFound: Nothing was moved, or the version was deleted.
+        Conflict: Somebody moved the pointer since, no move is yours, the version is archived, or the last move was an undo.
+        Refused: Somebody rejected the version for the stage.
+        Damaged: The files are not as they were stored.
+    """
+    if name is None and request_id is not None:
+        raise InvalidInput("a request id needs the name of the model", "a repeated request could find another one")
+    if name is not None and request_id is not None:
+        with open_writer(context, name) as writer:
+            done = journal.find(writer.paths.history, request_id)
+        if done and rollbacks.UNDOES in done.event.detail:
+            return _repeated(name, done, str(done.event.detail.get("stage") or done.event.detail.get("alias")))
+    name = name or _find_last_moved(context)
+    undone = _find_own_move(context, open_model(context, name).paths)
+    kind, pointer = rollbacks.get_moved_pointer(undone) or ("", "")
+    before: int | None = undone.detail.get("before")
+    action = _UNDO_ACTIONS[kind, before is None]
+    if kind == "stage" and before is not None:
+        rules.check_stage(pointer, context.stages)
+        _check_rollback(context, name, pointer, before, verify, expect, again=True)
+
+    def decide(writer: Writer) -> _Move:
+        if _find_own_move(context, writer.paths).id != undone.id:
+            raise Conflict(f"{pointer} of {name} was moved by another process just now", "look again, then decide")
+        table, snapshot = writer.table, take_snapshot(writer)
+        rules.check_expected(table.stages if kind == "stage" else table.aliases, pointer, name, expect)
+        detail = {"reason": reason, rollbacks.UNDOES: undone.id}
+        if before is None:
+            cleared = rules.clear_stage(table, pointer) if kind == "stage" else rules.remove_alias(table, pointer)
+            return _Move(cleared, None, detail)
+        if kind == "alias":
+            number = snapshot.resolve(Selector(number=before))
+            return _Move(rules.set_alias(table, name, pointer, number), number, detail)
+        number = _find_target(context, snapshot, pointer, before, expect, again=True)
+        return _Move(rules.set_stage(table, name, pointer, number), number, detail)
+
+    return _move(context, name, action, pointer, decide, request_id, dry_run, sign)
+
+
+#: The action of the event that undoes a move of a stage or an alias, to nothing or to a version.
+_UNDO_ACTIONS = {
+    ("stage", True): "demoted",
+    ("stage", False): "rolled-back",
+    ("alias", True): "unaliased",
+    ("alias", False): "aliased",
+}
+
+
+def _find_last_moved(context: RegistryContext) -> str:
+    """Return the model with the newest move of the author."""
+    moves = operations.history.iter_histories(context, actions=(*rules.STAGE_ACTIONS, *rules.ALIAS_ACTIONS))
+    for each in moves:
+        if each.entry.event.by == context.author:
+            return each.model
+    raise NotFound(f"there is no move by {context.author} to undo", "registry history --all shows who moved what")
+
+
+def _find_own_move(context: RegistryContext, paths: ModelLayout) -> Event:
+    events = (entry.event for entry in history.newest_first(paths))
+    return rollbacks.find_own_move(events, paths.name, context.author)
 
 
 class _Move(NamedTuple):

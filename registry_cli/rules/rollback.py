@@ -10,11 +10,13 @@ from ..core.quantities import parse_epoch, to_epoch
 from ..core.records import Event, StageTable
 from ..core.version_ranges import VersionRanges
 from ..errors import Conflict, InvalidInput, NotFound, Refused
-from .stages import get_pointers_after
+from .stages import ALIAS_ACTIONS, STAGE_ACTIONS, get_pointers_after
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+#: The key of an event that undoes a move: the id of the event that is undone.
+UNDOES = "undoes"
 #: Seconds in which a second rollback of a stage may be another person's reaction to the same incident.
 WINDOW = 600
 
@@ -215,3 +217,52 @@ def check_rollback_targets(
     for stage, target in find_rollback_targets(table, numbers, chains).items():
         message = f"{model}@{target} is what a rollback of {stage} would go to"
         raise Conflict(message, "keep it, or say --force with a --reason")
+
+
+def get_moved_pointer(event: Event) -> tuple[str, str] | None:
+    """``stage`` or ``alias`` and its name, if the event moved one."""
+    kind = "stage" if event.action in STAGE_ACTIONS else "alias"
+    moves = event.action in STAGE_ACTIONS or event.action in ALIAS_ACTIONS
+    return (kind, str(event.detail.get(kind))) if moves else None
+
+
+def find_own_move(newest: Iterable[Event], model: str, author: str) -> Event:
+    """Return the last move of a stage or an alias by ``author``; ``newest`` are the events, the newest first.
+
+    Raises:
+        Conflict: Somebody moved the pointer since, or nobody but others moved one, or it was an undo.
+        NotFound: Nothing was moved yet.
+    """
+    later: dict[tuple[str, str], Event] = {}
+    for event in newest:
+        if event.action == "repaired":  # the history before it is lost
+            break
+        if (pointer := get_moved_pointer(event)) is None:
+            continue
+        if event.by != author:
+            later.setdefault(pointer, event)
+        elif pointer in later:
+            raise Conflict(
+                f"your last move in {model} was {_describe_move(event)}, but {later[pointer].by} moved {pointer[1]} since: "
+                f"{_describe_move(later[pointer])}",
+                f"registry history {model} shows what happened",
+            )
+        elif UNDOES in event.detail:
+            raise Conflict(
+                f"your last move in {model} was an undo: {_describe_move(event)}", "to redo it, promote or set it again"
+            )
+        else:
+            return event
+    if later:
+        last = next(iter(later.values()))
+        raise Conflict(
+            f"no move in {model} is yours: the last one was {_describe_move(last)}, by {last.by}",
+            "only your own last move can be undone; registry rollback rolls a stage back",
+        )
+    raise NotFound(f"there is no move to undo in {model}", f"registry history {model} shows what happened")
+
+
+def _describe_move(event: Event) -> str:
+    pointer = get_moved_pointer(event)
+    before, after = (event.detail.get(key) or "nothing" for key in ("before", "after"))
+    return f"{pointer[1] if pointer else ''} {before} -> {after}"

@@ -9,7 +9,7 @@ import enum
 from collections.abc import Iterable, Mapping
 
 from ..core.lazy_dataclass import dataclass
-from ..core.names import Selector, version_number
+from ..core.names import Reference, Selector, version_number
 from ..core.records import Event, StageTable
 from ..core.version_ranges import VersionRanges
 from ..errors import Conflict, InvalidInput, NotFound
@@ -42,13 +42,18 @@ def check_stage(stage: str, stages: tuple[str, ...]) -> None:
         raise InvalidInput(f"there is no stage '{stage}'", f"this registry has: {', '.join(stages)}")
 
 
-def parse_expected(text: str) -> int | None:
-    """Parse the value of ``--expect``: a version number, or ``none`` as None."""
+def parse_expected(text: str, model: str) -> int | None:
+    """Parse the value of ``--expect``: a version of ``model`` as ``6`` or ``churn@6``, or ``none`` as None."""
     if text == "none":
         return None
-    number = version_number(text)
+    number, hint = version_number(text), f"use a number, {model}@NUMBER, or 'none' for an empty stage"
+    if number is None and "@" in text:
+        reference = Reference.parse(text)
+        if reference.model != model:
+            raise InvalidInput(f"--expect {text} is a version of another model, not of {model}", hint)
+        number = reference.selector.number if reference.selector else None
     if number is None:
-        raise InvalidInput(f"'{text}' is no version to expect", "use a number, or 'none' for an empty stage")
+        raise InvalidInput(f"'{text}' is not a version to expect", hint)
     return number
 
 

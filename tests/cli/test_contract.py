@@ -77,6 +77,12 @@ def _carded(site: Site) -> list[object]:
     return ["card", "churn@1", "--check"]
 
 
+def _moved(site: Site, *words: object) -> list[object]:
+    """A command on a registry in which this account moved staging from churn@2 to churn@1."""
+    Registry(site.root).promote("churn@1", "staging")
+    return list(words)
+
+
 def _approved(site: Site, *words: object) -> list[object]:
     """A command on a registry in which bob approved churn@2."""
     Registry(site.root, author="bob").approvals.approve("churn@2", "staging", reason="reviewed")
@@ -170,6 +176,7 @@ FORMS = (
     Form("rollback", lambda _: ["rollback", "churn", "production"], "moved", lambda _: ["churn@2"], columns=1),
     Form("rollback", lambda _: ["rollback", "churn", "production", "--list"], "holders",
          lambda _: ["churn@1", "churn@2"], columns=2),
+    Form("undo", lambda site: _moved(site, "undo", "churn"), "moved", lambda _: ["churn@2"], columns=1),
     Form("archive", lambda _: ["archive", "risk/fraud@1"], "changed", lambda _: ["risk/fraud@1"], columns=1),
     Form("restore", lambda _: ["restore", "churn@3"], "changed", lambda _: ["churn@3"], columns=1),
     Form("delete", lambda _: ["delete", "churn@3", "-y"], "changed", lambda _: ["churn@3"], columns=1),

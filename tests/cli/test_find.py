@@ -83,7 +83,7 @@ def test_which_version_is_this_file(site: Site) -> None:
     (place / "other.txt").write_text("not registered")
     answer = site.run("find", place)
     assert (answer.code, [line.split("\t")[1] for line in answer.lines]) == (3, ["churn@1", ""])
-    assert answer.err.startswith(f"error: no version holds {place}/other.txt; ")
+    assert answer.err.startswith(f"error: {place}/other.txt is not a registered file; ")
     found = json.loads(site.run("find", place / "model.pkl", "--json").out)["items"]
     assert [(each["version"]["ref"], each["path"]) for each in found] == [("churn@1", "model.pkl")]
     refused(site.run("find", site.folder / "nowhere"), 3, "there is no file")

@@ -77,6 +77,7 @@ DEEDS: dict[str, tuple[int, Deed]] = {
     "approve": (2, lambda life: life.registry.approvals.approve(life.some(), life.stage())),
     "demote": (1, lambda life: life.registry.demote(MODEL, life.stage())),
     "rollback": (3, lambda life: life.registry.rollback(MODEL, life.stage(), again=True)),
+    "undo": (1, lambda life: life.registry.admin.undo(MODEL)),
     "alias": (1, lambda life: life.registry.alias(life.some(), life.dice.choice(["champion", "eu"]))),
     "tag": (2, _tag),
     "annotate": (1, lambda life: life.registry.annotate(life.some(), {"note": str(life.dice.random())})),

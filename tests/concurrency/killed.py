@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from registry_cli import Conflict, Indeterminate, NotFound, Registry
+from registry_cli.core.results import PointerChange
 
 MODELS = ("churn", "fraud", "risk/demand")
 STAGES = ("staging", "production")
@@ -52,7 +53,7 @@ def invent(registry: Registry, dice: random.Random, bundles: Path) -> Request:
     state = registry.model(model)
     ref = f"{model}@{max(1, (state.latest or 1) + 1 - int(dice.expovariate(1 / 6)))}"
     stage = dice.choice(STAGES)
-    verbs = "register register register promote promote promote rollback alias tag archive archive pack restore "
+    verbs = "register register register promote promote promote rollback undo alias tag archive archive pack restore "
     verb = dice.choice((verbs + "delete delete delete merge whole repair gc verify fetch").split())
     request: Request = {"verb": verb, "model": model, "ref": ref}
     if verb == "register":
@@ -75,13 +76,14 @@ def perform(registry: Registry, request: Request, identity: str, source: Path) -
         source.write_text(request["content"])
         registered = registry.register(model, [source], request_id=identity)
         return [registered.ref, registered.version.digest]
-    if verb in ("promote", "rollback"):
-        if verb == "promote":
-            moved = registry.promote(ref, request["stage"], expect=request["expect"], request_id=identity)
-        else:
-            moved = registry.rollback(
-                model, request["stage"], expect=request["expect"], again=True, request_id=identity
-            )
+    stage, expect = request.get("stage", ""), request.get("expect")
+    moves: dict[str, Callable[[], PointerChange]] = {
+        "promote": lambda: registry.promote(ref, stage, expect=expect, request_id=identity),
+        "rollback": lambda: registry.rollback(model, stage, expect=expect, again=True, request_id=identity),
+        "undo": lambda: registry.admin.undo(model, request_id=identity),
+    }
+    if verb in moves:
+        moved = moves[verb]()
         return [moved.pointer, moved.before, moved.after] if moved.before != moved.after else None
     if verb in ("merge", "whole"):
         imported = registry.import_(request["bundle"], name=model, merge=verb == "merge", request_id=identity)

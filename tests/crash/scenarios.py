@@ -335,6 +335,16 @@ SCENARIOS = (
         lambda reg, _: reg.rollback("churn", "production", to=1, request_id=REQUEST),
         prepare=lambda reg, _: reg.promote("churn@3", "production"),
     ),
+    Scenario(
+        "undo",
+        lambda reg, _: reg.admin.undo("churn", request_id=REQUEST),
+        prepare=lambda reg, _: reg.promote("churn@3", "production"),
+    ),
+    Scenario(
+        "undo an alias",
+        lambda reg, _: reg.admin.undo("churn", request_id=REQUEST),
+        prepare=lambda reg, _: reg.alias("churn@3", "eu"),
+    ),
     Scenario("alias", lambda reg, _: reg.alias("churn@3", "champion", request_id=REQUEST)),
     Scenario("alias --remove", lambda reg, _: reg.alias("churn", "champion", remove=True, request_id=REQUEST)),
     Scenario("tag", lambda reg, _: reg.tag("churn@2", {"k": "v"}, request_id=REQUEST)),

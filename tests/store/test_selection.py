@@ -362,12 +362,26 @@ def test_find_says_what_an_unknown_file_may_be(reg: Registry, make_file: Make) -
     reg.register("m", [make_file("stored", "model.bin")])
     done = run("find", make_file("tampered", "model.bin"), root=reg.root)
     assert done.code == 3
-    assert "m@1 has a file of this name with other contents" in done.err
+    assert "model.bin is not a registered file; m@1 has a file of this name, with other contents" in done.err
     assert "registry register" not in done.err
     said = run("find", make_file("tampered", "model.bin"), "--json", root=reg.root).json["items"]
-    assert said[0]["similar"] == "m@1"
-    done = run("find", make_file("new", "other.bin"), root=reg.root)
-    assert "never registered" in done.err
+    assert (said[0]["similar"], said[0]["similar_by"]) == ("m@1", "name")
+    done = run("find", make_file("of six", "other.bin"), root=reg.root)
+    assert "other.bin is not a registered file; m@1 has a file of this size, with other contents" in done.err
+    done = run("find", make_file("new", "other.bin"), make_file("newer", "b.bin"), root=reg.root)
+    assert "other.bin and 1 more are not registered files; it was never registered" in done.err
+
+
+def test_find_knows_a_changed_file_of_the_registry_by_its_place(reg: Registry, make_file: Make) -> None:
+    for content in ("first", "second"):
+        reg.register("risk/m", [make_file(content, "model.bin")])
+    file = reg.path("risk/m@1", "model.bin")
+    file.chmod(0o644)
+    file.write_text("tampered")
+    done = run("find", file, root=reg.root)
+    assert "it lies in risk/m@1, but was changed: run 'registry verify risk/m'" in done.err
+    file.write_text("first")
+    file.chmod(0o444)
 
 
 @pytest.mark.parametrize("name", [".env.[1]", "a[b]/.env", "what?/.netrc", "star*/id_rsa"])

@@ -92,10 +92,13 @@ def test_expectations() -> None:
         rules.check_expected({"production": 1}, "production", "m", None)
     with pytest.raises(Conflict, match="is empty, not m@2"):
         rules.check_expected({}, "production", "m", 2)
-    assert (rules.parse_expected("none"), rules.parse_expected("7"), rules.parse_expected("v7")) == (None, 7, 7)
+    expected = [rules.parse_expected(text, "risk/m") for text in ("none", "7", "v7", "risk/m@7", "risk/m@v7")]
+    assert expected == [None, 7, 7, 7, 7]
+    with pytest.raises(InvalidInput, match="--expect m@7 is a version of another model, not of risk/m"):
+        rules.parse_expected("m@7", "risk/m")
     for bad in ("", "0", "latest", "production"):
         with pytest.raises(InvalidInput):
-            rules.parse_expected(bad)
+            rules.parse_expected(bad, "m")
 
 
 def test_resolve_prefers_what_it_is_told() -> None:

@@ -171,7 +171,7 @@ def alias(
         _list_aliases(cx, reference.model)
         return
     registry = cx.registry()
-    cx.show_pointer(registry.alias(reference, name, remove=remove, expect=parse_expect(expect), **cx.change))
+    cx.show_pointer(registry.alias(reference, name, remove=remove, expect=parse_expect(expect, ref), **cx.change))
 
 
 def _list_aliases(cx: Session, model: str) -> None:

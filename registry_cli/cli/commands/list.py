@@ -140,15 +140,24 @@ def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files, or
     shown = list(map(_draw_match, found))
     cx.show(Output("found", found, refs, ("file", "ref", "as", "stage"), map(_format_match, found), shown))
     damage.raise_found()
-    unknown = [each.file for each in found if each.version is None]
+    unknown = [each for each in found if each.version is None]
     if unknown:
-        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        similar = next(each.similar for each in found if each.version is None)
-        raise NotFound(
-            f"no version holds {unknown[0]}{more}",
-            f"{similar} has a file of this name with other contents" if similar
-            else "it was never registered, or was changed since",
-        )  # fmt: skip
+        more = (
+            f" and {len(unknown) - 1} more are not registered files"
+            if len(unknown) > 1
+            else " is not a registered file"
+        )
+        raise NotFound(f"{unknown[0].file}{more}", _advise(unknown[0]))
+
+
+def _advise(unknown: FileMatch) -> str:
+    """Say which version a file may have been of."""
+    if unknown.similar_by == "place":
+        model = unknown.similar.rpartition("@")[0]
+        return f"it lies in {unknown.similar}, but was changed: run 'registry verify {model}'"
+    if unknown.similar:
+        return f"{unknown.similar} has a file of this {unknown.similar_by}, with other contents"
+    return "it was never registered, or was changed since"
 
 
 def _format_match(each: FileMatch) -> Sequence[Any]:
@@ -161,7 +170,7 @@ def _format_match(each: FileMatch) -> Sequence[Any]:
 def _draw_match(each: FileMatch) -> Sequence[str]:
     version = each.version
     if version is None:
-        return (escape(each.file), "unknown", "-", "-")
+        return (escape(each.file), "unknown", f"{each.similar_by} as in {each.similar}" if each.similar else "-", "-")
     return (escape(each.file), version.ref, each.path or "the whole", " ".join(list_pointers(version)) or "-")
 
 

@@ -1,4 +1,4 @@
-"""Moving pointers: promote, demote, rollback."""
+"""Moving pointers: promote, demote, rollback, undo."""
 
 from __future__ import annotations
 
@@ -9,10 +9,22 @@ from ...core.names import version_number
 from ...core.results import PointerChange
 from ...errors import InvalidInput
 from ...rules.rollback import RecentRollback, StageHolder
-from ...rules.stages import Expected
+from ...rules.stages import ANY, Expected
 from ..command import argument, command, flag, option
 from ..formatting import escape
-from ..options import Expect, Model, NoVerify, Reason, Sign, Stage, VersionRef, ensure_alone, parse_expect, signing_key
+from ..options import (
+    Expect,
+    Model,
+    NoVerify,
+    Reason,
+    Sign,
+    Stage,
+    VersionRef,
+    Yes,
+    ensure_alone,
+    parse_expect,
+    signing_key,
+)
 from ..session import Output, Session
 
 _MOVES = (0, 1, 2, 3, 4, 6, 7, 8)
@@ -48,7 +60,7 @@ def promote(
         registry promote churn@8 production --force --reason "hotfix of INC-314"
     """
     done = cx.registry().promote(
-        ref, stage, expect=parse_expect(expect), reason=reason, archive_previous=archive_previous,
+        ref, stage, expect=parse_expect(expect, ref), reason=reason, archive_previous=archive_previous,
         verify=not no_verify, force=force, sign=signing_key(cx, sign), **cx.change,
     )  # fmt: skip
     cx.show_pointer(done)
@@ -72,7 +84,7 @@ def demote(
         registry demote churn@7 production --reason "drifts"
     """
     done = cx.registry().demote(
-        ref, stage, expect=parse_expect(expect), reason=reason, sign=signing_key(cx, sign), **cx.change
+        ref, stage, expect=parse_expect(expect, ref), reason=reason, sign=signing_key(cx, sign), **cx.change
     )
     cx.show_pointer(done)
 
@@ -105,7 +117,7 @@ def rollback(
         registry rollback churn production --expect 7 --reason "errors since 10:40"
         registry rollback churn production -n
         registry rollback churn production --list
-        registry rollback churn production --to 3 --expect 7
+        registry rollback churn production --to 3 --expect churn@7
         registry rollback churn production --again --expect 6
     """
     if listed:
@@ -123,7 +135,7 @@ def rollback(
         )  # fmt: skip
 
     try:
-        done = move(again, parse_expect(expect))
+        done = move(again, parse_expect(expect, name))
     except RecentRollback as recent:
         if not cx.can_ask:
             raise
@@ -132,7 +144,48 @@ def rollback(
         elif not cx.ask_yes_no(f"{recent.message}. Roll it back once more?"):
             raise InvalidInput("nothing was changed", "answer y, or add --again") from None
         # roll back what was asked about, not what another process made current meanwhile
-        done = move(True, recent.current if expect is None else parse_expect(expect))
+        done = move(True, recent.current if expect is None else parse_expect(expect, name))
+    cx.show_pointer(done)
+
+
+@command("undo", "Release", exits=_GATED, writes=True, dry_run=True)
+def undo(
+    cx: Session,
+    name: Annotated[str | None, argument("[NAME]", "A model; without it, the one with your newest move.")] = None,
+    expect: Expect = None,
+    reason: Reason = "",
+    no_verify: NoVerify = False,
+    yes: Yes = False,
+    sign: Sign = None,
+) -> None:
+    """Undo your own last move of a stage or alias.
+
+    Whatever `promote`, `demote`, `rollback` or `alias` did, if nobody has moved that stage or alias since; otherwise exit
+    4. It goes back to where it pointed before, and the history records that as a new move. As with rollback, the artifact
+    is compared with its manifest first, and the policy is not asked. An undo is not undone.
+
+    Without NAME the move is shown and you are asked, or --yes is needed.
+
+    In a pipe: the reference that the stage or alias points to now.
+
+    Examples:
+        registry undo churn --dry-run
+        registry undo churn --reason "wrong model"
+        registry undo
+    """
+    registry, key = cx.registry(), signing_key(cx, sign)
+    expected = parse_expect(expect, name) if name else ANY
+    if name is None:
+        if expect is not None:
+            raise InvalidInput("--expect needs the name of the model", "write registry undo NAME")
+        planned = registry.admin.undo(verify=False, dry_run=True)
+        name, expected = planned.model, planned.before
+        if not (cx.dry_run or yes):
+            before, after = (f"{name}@{at}" if at else "nothing" for at in (planned.before, planned.after))
+            cx.confirm(
+                f"Move {planned.pointer} of {name} back from {before} to {after}?", "undo without a model needs a yes"
+            )
+    done = registry.admin.undo(name, expect=expected, reason=reason, verify=not no_verify, sign=key, **cx.change)
     cx.show_pointer(done)
 
 
