@@ -82,6 +82,9 @@ def _read_csv(text: str, what: str) -> Iterator[ObservationRow]:
         names = [name.strip() for name in next(reader, [])]
         if not names:
             raise InvalidInput(f"{what} is empty", "its first line names the columns: at,name,value")
+        if not {"chunk", "chunk_key"}.isdisjoint(names):
+            yield from _read_nannyml(text, what)
+            return
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise InvalidInput(
                 f"{what}: the column '{escape_for_message(twice)}' is there twice", "give each a name of its own"
@@ -179,26 +182,44 @@ def _read_evidently(document: Mapping[str, Any], what: str) -> Iterator[Observat
 
 
 def _read_nannyml(text: str, what: str) -> Iterator[ObservationRow]:
-    """A table that ``result.to_df()`` of NannyML wrote as CSV: two or three header rows, one row a chunk."""
+    """The chunks of a table that ``result.to_df()`` of NannyML wrote as CSV, but those of the reference period.
+
+    Its header has two or three rows; one with ``multilevel=False``, whose names are joined by underscores.
+    """
     rows = [row for row in csv.reader(io.StringIO(text, newline="")) if any(row)]
     depth = next((at for at, row in enumerate(rows) if len(row) > 1 and any(_is_number(cell) for cell in row[1:])), 0)
-    if depth < 2:
+    if not depth:
         raise InvalidInput(f"{what} is not a result of NannyML", "write result.to_df().to_csv(FILE)")
     paths = [tuple(filter(None, column)) for column in zip(*rows[:depth], strict=False)]
+    if depth == 1:
+        paths = [_split_name(name) for name in rows[0]]
     for number, row in enumerate(rows[depth:], depth + 1):
         cells = dict(zip(paths, row, strict=False))
-        ends = next((value for path, value in cells.items() if path and path[-1] == "end_date"), "")
-        samples = _chunk_size(cells)
+        chunk = {path[-1]: value for path, value in cells.items() if path and path[0] == "chunk"}
+        if chunk.get("period") == "reference":
+            continue
+        samples = _chunk_size(chunk)
         for path, value in cells.items():
             if path and path[-1] == "value" and _is_number(value):
-                yield ObservationRow(".".join(path[:-1]), float(value), ends, samples, place=f"{what}, line {number}")
+                yield ObservationRow(
+                    ".".join(path[:-1]),
+                    float(value),
+                    chunk.get("end_date", ""),
+                    samples,
+                    place=f"{what}, line {number}",
+                )
 
 
-def _chunk_size(cells: Mapping[tuple[str, ...], str]) -> int | None:
+def _split_name(name: str) -> tuple[str, ...]:
+    if name.startswith("chunk_"):
+        return ("chunk", name.removeprefix("chunk_"))
+    return (name.removesuffix("_value"), "value") if name.endswith("_value") else (name,)
+
+
+def _chunk_size(chunk: Mapping[str, str]) -> int | None:
     """How many rows are in a chunk: its end index is included."""
-    edge = {path[-1]: value for path, value in cells.items() if path and path[-1] in ("start_index", "end_index")}
     try:
-        return int(edge["end_index"]) - int(edge["start_index"]) + 1
+        return int(chunk["end_index"]) - int(chunk["start_index"]) + 1
     except (KeyError, ValueError):
         return None
 

@@ -275,6 +275,21 @@ CASES: list[tuple[str, str, list[tuple[str, object, str, object, str, str]]]] = 
         "0,a,0,99,2026-02-01 00:00:00,0.91,False\n1,b,100,199,2026-02-02 00:00:00,0.89,True\n",
         [("roc_auc", 0.91, "2026-02-01 00:00:00", 100, "", ""), ("roc_auc", 0.89, "2026-02-02 00:00:00", 100, "", "")],
     ),
+    (
+        "csv",  # nannyml 0.13, three header rows: recognised; the reference period is not of a version in use
+        ",chunk,chunk,chunk,chunk,chunk,a,a\n,chunk,chunk,chunk,chunk,chunk,jensen_shannon,jensen_shannon\n"
+        ",key,start_index,end_index,end_date,period,value,alert\n"
+        "0,[0:249],0,249,2026-01-11 09:00:00,reference,0.1,False\n"
+        "1,[0:249],0,249,2026-03-11 09:00:00,analysis,0.4,True\n",
+        [("a.jensen_shannon", 0.4, "2026-03-11 09:00:00", 250, "", "")],
+    ),
+    (
+        "csv",  # nannyml 0.13, to_df(multilevel=False)
+        ",chunk_key,chunk_chunk_index,chunk_start_index,chunk_end_index,chunk_end_date,chunk_period,"
+        "a_jensen_shannon_value,a_jensen_shannon_upper_threshold\n"
+        "0,[0:249],0,0,249,2026-03-11 09:00:00,analysis,0.4,0.14\n",
+        [("a_jensen_shannon", 0.4, "2026-03-11 09:00:00", 250, "", "")],
+    ),
 ]  # fmt: skip
 
 

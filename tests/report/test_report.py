@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -264,6 +265,10 @@ def test_the_command(full: Registry, tmp_path: Path) -> None:
     assert run("report", "-o", tmp_path / "one.html", "--json", root=root).json["models"] == 2
     assert run("report", root=root).code == 2
     assert run("report", "--serve", "-o", "x", root=root).code == 2
+    assert "invalid port 70000" in run("report", "--serve", "70000", root=root).err
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"port {port} is in use" in run("report", "--serve", str(port), root=root).err
     assert run("report", "nothing", "-o", tmp_path / "y", root=root).code == 3
     assert run("report", "-o", root / "models", root=root).code == 2
 

@@ -15,7 +15,7 @@ from ..session import Output, Session
 if TYPE_CHECKING:
     from ...operations.report import ReportWritten
 
-_PORT = 8765
+_PORT, _HIGHEST_PORT = 8765, 65_535
 
 
 @command("report", "Monitor", exits=(0, 1, 2, 3, 4, 6, 130), indexed=True)
@@ -27,26 +27,33 @@ def report(
         Optional[str], option("--since", "TIME", "Events and observations from 2026-03-03, '30d ago' on.")
     ] = None,
     show: Annotated[bool, flag("--open", "Open it in a browser.")] = False,
-    serve: Annotated[bool, flag("--serve", "Serve it on 127.0.0.1 until Ctrl-C, always up to date.")] = False,
-    port: Annotated[int, option("--port", "N", "The port of --serve; 0 takes a free one.", min=0, max=65_535)] = _PORT,
+    serve: Annotated[bool, flag("--serve", "Serve it on 127.0.0.1, or its port N, until Ctrl-C.")] = False,
+    port: Annotated[
+        int, option("--port", "N", "The port of --serve; 0 takes a free one.", min=0, max=_HIGHEST_PORT)
+    ] = _PORT,
 ) -> None:
     """Write pages about models in HTML, or serve them on this machine.
 
     What is live, metrics over versions and over time, alerts, gates, approvals, history and disk use, as pages that
     need no server, no network and no script. An earlier report at the same place is replaced in one step. The same
-    registry makes the same bytes, so that a report can be committed and compared.
+    registry makes the same bytes, so that a report can be committed and compared. `--serve N` is `--serve --port N`;
+    pages that are served are always up to date.
 
     In a pipe: the path of the report, or the address with --serve.
 
     Examples:
         registry report -o /srv/www/models
         registry report churn risk/fraud -o churn.html --open
-        registry report --serve
+        registry report --serve 9000
     """
     if serve:
         if output is not None:
             raise InvalidInput("--serve writes no file", "leave out --output")
-        _serve(cx, names or [], since, port, show)
+        ports = [int(name) for name in names or [] if name.isdecimal()]  # which a model's name can't be
+        models = [name for name in names or [] if not name.isdecimal()]
+        if any(each > _HIGHEST_PORT for each in ports):
+            raise InvalidInput(f"invalid port {ports[-1]}", f"ports go up to {_HIGHEST_PORT}")
+        _serve(cx, models, since, ports[-1] if ports else port, show)
         return
     if output is None:
         raise InvalidInput("where to write the report is not said", "add -o DIR, -o FILE.html, or --serve")
