@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: What the first keys of every event mean; all others are details of its action.
 _EVENT_KEYS = ("id", "at", "by", "host", "action", "version")
+#: The action of the event that deletes a model.
+MODEL_DELETED = "model-deleted"
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Event:
 
     ``id`` is the request id. ``action`` is one of registered, promoted, demoted, rolled-back, archived, restored,
     packed, deleted, aliased, unaliased, tagged, annotated, measured, approved, rejected, signed, described, renamed, repaired, passed-over,
-    alerted, recovered, observations-closed, profiled.
+    alerted, recovered, observations-closed, profiled, model-deleted.
     ``detail`` holds what belongs to that action: ``stage``, ``before``, ``after``, ``reason``, ``versions`` and so on.
     """
 
@@ -116,6 +118,11 @@ class StageTable:
 
     def with_(self, **changes: Any) -> StageTable:
         return replace(self, **changes)
+
+    @property
+    def records_deletion(self) -> bool:
+        """Whether the newest change deleted the model; a version that was registered since makes it one again."""
+        return self.changed is not None and self.changed.action == MODEL_DELETED
 
     def stages_of(self, number: int) -> tuple[str, ...]:
         return tuple(stage for stage, at in self.stages.items() if at == number)

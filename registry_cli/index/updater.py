@@ -19,7 +19,7 @@ from ..core.version_ranges import VersionRanges
 from ..errors import NotFound, RegistryError, explain
 from ..query.sql_schema import POINTED, list_facts, make_row
 from ..store import layout
-from ..store.reader import ModelReader, ModelState
+from ..store.reader import ModelReader, ModelState, is_deleted
 from . import file_stamps
 from .file_stamps import UNKNOWN
 
@@ -108,7 +108,7 @@ class IndexUpdater:
             return None
         record = None
         try:
-            record = model.record(state)
+            record = None if is_deleted(model.paths, state.table) else model.record(state)
         except (RegistryError, OSError) as error:
             self._add_unreadable(name, "document", None, error)
             stamp = UNKNOWN

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
+from .. import operations
 from ..core import names
 from ..core.names import Reference
 from ..core.progress import SILENT, Progress
-from ..core.records import JournalEntry
+from ..core.records import MODEL_DELETED, JournalEntry
 from ..core.results import VersionsChanged
 from ..core.values import OneOrMore, as_list
 from ..core.version_ranges import VersionRanges
-from ..errors import Indeterminate, InvalidInput, indeterminate
+from ..errors import Conflict, Indeterminate, InvalidInput, indeterminate
+from ..rules import retention as lineages
 from ..rules import rollback
 from ..rules import stages as rules
-from ..store import history
+from ..store import codec, history
 from ..store.filesystem import removal
 from ..store.maintenance import gc
 from ..store.packs import pack_format, pack_writer
+from ..store.reader import ModelReader, ensure_exists
 from ..store.writer import Writer
+from .context import open_model
 from .pack import PackRequest, find_packed, pack_versions, remove_packs, restore_files, unpack_versions
 from .transaction import make_event, resolve_target, take_snapshot, transaction
 
@@ -163,6 +167,7 @@ def delete(
     context: RegistryContext,
     refs: References,
     *,
+    model: bool = False,
     reason: str = "",
     force: bool = False,
     dry_run: bool = False,
@@ -173,18 +178,23 @@ def delete(
     All are checked before the first is deleted; each is a change of its own.
 
     Args:
-        force: Also versions that a rollback would go to; needs a ``reason``.
+        model: ``refs`` are names of models: delete each with all of its versions. Its history stays, and its name can
+            only be used again with ``reuse_name``: version numbers continue then.
+        force: Also versions that a rollback would go to, or models that versions of others were made from; needs a
+            ``reason``.
 
     Raises:
-        Conflict: A stage or alias points to a version, or a rollback would go to it.
+        Conflict: A stage or alias points to a version, a rollback would go to it, or versions of other models were made
+            from a version of the model.
     """
     _check_force(force, reason)
     request = request_id or os.urandom(16).hex()
-    by_model = _group_by_model(refs)
+    by_model = {names.model_name(str(each)): [] for each in as_list(refs, "refs")} if model else _group_by_model(refs)
     if len(by_model) > 1 and not dry_run:
         delete(
             context,
-            chain.from_iterable(by_model.values()),
+            list(by_model) if model else chain.from_iterable(by_model.values()),
+            model=model,
             force=force,
             reason=reason,
             dry_run=True,
@@ -192,6 +202,10 @@ def delete(
         )
     with commit_in_turn(request, dry_run) as outcomes:
         for name, references in by_model.items():
+            if model:
+                children = _list_children(context, name, by_model)  # slow, and needs no lock
+                _delete_model(context, name, children, reason, force, dry_run, request_id, outcomes)
+                continue
             if request_id:
                 names.request_id(make_event_id(request_id, len(references), len(references) > 1))
             trash: list[Path] = []
@@ -213,6 +227,66 @@ def delete(
                 )
             gc.remove_trash(context.layout.model(name), trash)  # slow, and needs no lock
     return outcomes
+
+
+def _delete_model(
+    context: RegistryContext,
+    name: str,
+    children: list[str],
+    reason: str,
+    force: bool,
+    dry_run: bool,
+    request_id: str | None,
+    outcomes: list[VersionsChanged],
+) -> None:
+    """Delete the versions of a model one after another, and then the model, under one lock."""
+    if children and not force:
+        more = f" and {len(children) - 3:,} more" if len(children) > 3 else ""
+        raise Conflict(
+            f"model '{name}' can't be deleted: it is a parent of {', '.join(children[:3])}{more}",
+            "delete those first, or add --force and a --reason",
+        )
+    request = request_id or os.urandom(16).hex()
+    event_id = f"{request}:1" if request_id else None
+    trash: list[Path] = []
+    with transaction(context, name, event_id, "deleted", reuse_name=True) as (writer, first):
+        if done := writer.done_before(request, MODEL_DELETED) if request_id else None:
+            outcomes.append(_repeated(writer, done))
+            return
+        ensure_exists(writer.paths, writer.table)
+        if pointers := [*writer.table.stages, *writer.table.aliases]:
+            raise Conflict(
+                f"model '{name}' can't be deleted: {' and '.join(pointers)} {'points' if len(pointers) == 1 else 'point'} to its versions",
+                "clear stages with 'registry demote', aliases with 'registry alias --remove'",
+            )
+        left = VersionRanges.from_numbers(ModelReader(writer.paths).numbers(writer.table))
+        begun = (
+            str(first.event.detail.get("versions", "")) if first else ""
+        )  # by the same request, which was interrupted
+        numbers = VersionRanges.parse(begun) | left
+        names.request_id(f"{request}:{len(numbers)}")
+        overridden = ensure_deletable(context, writer, take_snapshot(writer), left, force)
+        if children:
+            overridden = (*overridden, f"parent of {', '.join(children)}")
+        if not dry_run:
+            detail = {"versions": str(numbers), "reason": reason, **_forced_detail(overridden)}
+            trash = delete_numbers(context, writer, numbers, left, request, detail)
+            writer.move(writer.table, make_event(context, MODEL_DELETED, None, request, **detail))
+        revision = writer.table.revision
+        outcomes.append(VersionsChanged(name, MODEL_DELETED, tuple(numbers), revision, overridden=overridden))
+    gc.remove_trash(context.layout.model(name), trash)  # slow, and needs no lock
+
+
+def _list_children(context: RegistryContext, name: str, but: Container[str]) -> list[str]:
+    """The versions of other models, none of ``but``, that were made from one of this model."""
+    document = open_model(context, name).document()
+    identity, called = codec.model_id(document), (name, *codec.former_names(document))
+    return [
+        version.ref
+        for version in operations.search.search_versions(context, archived=True)
+        if version.model not in but
+        and any(lineages.refers_to(parent, version, identity, called) for parent in lineages.iter_parents(version))
+    ]
 
 
 def ensure_deletable(

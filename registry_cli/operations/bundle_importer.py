@@ -44,6 +44,8 @@ def _plan_model(context: RegistryContext, part: BundleModel, contents: Contents,
     creation.ensure_name_is_free(context.layout, name)
     if not reader.is_model(paths):
         return "adopt" if part.whole else "add"
+    if reader.is_deleted(paths):  # the caller refuses its name unless it may be used again
+        return "add"
     if part.whole and is_same(paths, part):
         return "same"
     if choice.merge or any(

@@ -18,7 +18,7 @@ from ..errors import FOLDER_GONE, FOLDER_GONE_HINT, InvalidInput, NotFound
 from ..rules import stages as rules
 from ..store import codec, layout
 from ..store.layout import Layout
-from ..store.reader import ModelReader, ModelSnapshot
+from ..store.reader import ModelReader, ModelSnapshot, ensure_exists
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
@@ -247,13 +247,16 @@ def model_not_found(context: RegistryContext, name: str) -> NotFound:
     return NotFound(f"there is no model '{name}'", "registry list shows the models that are here")
 
 
-def open_snapshot(context: RegistryContext, name: str) -> ModelSnapshot:
-    """A model as it is now. Raises :class:`NotFound`."""
-    return ModelSnapshot(open_model(context, name))
+def open_snapshot(context: RegistryContext, name: str, *, deleted: bool = False) -> ModelSnapshot:
+    """A model as it is now. Raises :class:`NotFound`, also for one that was deleted, unless ``deleted``."""
+    snapshot = ModelSnapshot(open_model(context, name))
+    if not deleted:
+        ensure_exists(snapshot.paths, snapshot.table)
+    return snapshot
 
 
 def load_past(snapshot: ModelSnapshot, as_of: str) -> tuple[PastState, ModelSnapshot] | None:
-    """A model as it was at a time, as events write it; None when it was not there yet."""
+    """A model as it was at a time, as events write it; None when it was not there."""
     from ..rules.event_history import replay
     from ..store import history
 
@@ -271,13 +274,13 @@ def resolve_version(
 ) -> tuple[ModelSnapshot, int]:
     """The version that a reference means, now or ``as_of`` a time as events write it."""
     reference = Reference.coerce(ref)
-    snapshot = open_snapshot(context, reference.model)
+    snapshot = open_snapshot(context, reference.model, deleted=as_of is not None)
     selector = reference.or_latest()
     if as_of is None:
         return snapshot, snapshot.resolve(selector)
     found = load_past(snapshot, as_of)
     if found is None:
-        raise NotFound(f"there was no model '{snapshot.name}' yet at {as_of}")
+        raise NotFound(f"there was no model '{snapshot.name}' at {as_of}")
     past, then = found
     if selector.latest:
         number = past.latest()

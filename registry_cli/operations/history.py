@@ -20,7 +20,7 @@ from ..store import history, journal
 from ..store.history import JournalTail
 from ..store.model_names import iter_model_names
 from .context import open_model, open_snapshot
-from .search import list_model_names, raise_error
+from .search import raise_error
 
 if TYPE_CHECKING:
     from ..rules.event_history import EventFilter
@@ -107,7 +107,7 @@ def follow_history(
 
 
 def _list_followed(context: RegistryContext, name: str | None) -> list[str]:
-    return list_model_names(context) if name is None else [open_model(context, name).name]
+    return list(iter_model_names(context.layout)) if name is None else [open_model(context, name).name]
 
 
 def list_checkpoints(context: RegistryContext, models: OneOrMore[str] | None = None) -> list[Checkpoint]:
@@ -116,7 +116,7 @@ def list_checkpoints(context: RegistryContext, models: OneOrMore[str] | None = N
     Only the journal counts: a change whose line a crash held back is in it after the next change.
     """
     found = []
-    for name in list_model_names(context) if models is None else as_list(models, "models"):
+    for name in iter_model_names(context.layout) if models is None else as_list(models, "models"):
         last = journal.last_entry(open_model(context, name).paths.history)
         found.append(Checkpoint(name, last.seq if last else 0, last.hash if last else event_history.EMPTY_HASH))
     return found

@@ -220,7 +220,7 @@ def _conflicts_with_existing(
     """
     paths = context.layout.model(name)
     creation.ensure_name_is_free(context.layout, name)
-    if choice.merge or not reader.is_model(paths):
+    if choice.merge or not reader.is_model(paths) or reader.is_deleted(paths):
         return False
     if any(find_registered(paths, choice.version_request_id(each.key)) for each in arrivals if each.model == name):
         return False

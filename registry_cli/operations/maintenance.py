@@ -20,11 +20,11 @@ from ..store import reader
 from ..store.filesystem import files, locking, removal
 from ..store.layout import ModelLayout
 from ..store.maintenance import doctor, gc, repair, restoration
+from ..store.model_names import iter_model_names
 from ..store.packs import pack_writer
 from ..store.verify import verify
 from ..trust.signatures import check_model, load_trust
 from .context import model_not_found, open_model
-from .search import list_model_names
 from .transaction import make_event
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def verify_models(
     """
     every = models is None
     chosen = (
-        sorted([*list_model_names(context), *verify.lost_models(context.layout)])
+        sorted([*iter_model_names(context.layout), *verify.lost_models(context.layout)])
         if every
         else _list_named(context, models)
     )
@@ -186,7 +186,7 @@ def run_doctor(context: RegistryContext) -> list[DoctorCheck]:
 
 
 def _list_chosen(context: RegistryContext, models: OneOrMore[str] | None) -> list[ModelLayout]:
-    chosen = list_model_names(context) if models is None else _list_named(context, models)
+    chosen = iter_model_names(context.layout) if models is None else _list_named(context, models)
     return [context.layout.model(name) for name in chosen]
 
 

@@ -277,6 +277,11 @@ def _is_move_recorded(context: RegistryContext, writer: Writer, new: str, *, rep
 def _ensure_free(context: RegistryContext, target: ModelLayout, name: str) -> None:
     if creation.reservation_holder(context.layout, target) != name:  # which an interrupted rename to this name has left
         creation.ensure_name_is_free(context.layout, target.name)
+    if reader.is_model(target) and reader.is_deleted(target):
+        raise Conflict(
+            f"'{target.name}' is the name of a deleted model, whose version numbers are never used again",
+            "choose another name",
+        )
     if files.exists(target.root) and set(files.list_folder(target.root)) - {layout.RESERVATION}:
         raise Conflict(f"there is something called '{target.name}' already", "choose another name")
 

@@ -25,8 +25,8 @@ from ..interop.bundle.bundle_reader import BundleReader
 from ..store import codec, manifest
 from ..store.filesystem import copying, files, replacement
 from ..store.filesystem.replacement import Existing
+from ..store.model_names import iter_model_names
 from .context import open_model
-from .search import list_model_names
 
 if TYPE_CHECKING:
     from ..store.reader import ModelReader
@@ -198,7 +198,7 @@ def _ensure_ours(
 
 
 def _iter_models(context: RegistryContext, first: str) -> Iterator[ModelReader]:
-    for name in sorted(list_model_names(context), key=lambda each: each != first):
+    for name in sorted(iter_model_names(context.layout), key=lambda each: each != first):
         with contextlib.suppress(RegistryError, OSError):
             yield open_model(context, name)
 

@@ -12,7 +12,7 @@ from ..core.names import is_model_name
 from ..core.records import ModelRecord, ModelSummary, RegistryRecord, VersionRecord, VersionSummary
 from ..core.times import resolve_time, utc_now
 from ..errors import Damaged, NotFound, RegistryError
-from ..store import layout, model_names
+from ..store import layout, model_names, reader
 from ..store.model_names import iter_model_names
 from .context import load_past, open_model, open_snapshot
 
@@ -34,9 +34,8 @@ def raise_error(error: RegistryError) -> None:
 
 def get_info(context: RegistryContext) -> RegistryRecord:
     """Return the registry as a whole. ``size`` is the sum over its versions in bytes, shared files counted each time."""
-    models = versions = archived = size = packed = packed_size = 0
-    for _ in iter_model_names(context.layout):
-        models += 1
+    versions = archived = size = packed = packed_size = 0
+    models = len(list_model_names(context))
     for version in search_versions(context, archived=True):
         versions += 1
         archived += version.archived
@@ -51,8 +50,15 @@ def get_info(context: RegistryContext) -> RegistryRecord:
 
 
 def list_model_names(context: RegistryContext) -> list[str]:
-    """Return the names of all models, in order."""
-    return list(iter_model_names(context.layout))
+    """Return the names of all models, in order; not those of deleted ones."""
+    return [name for name in iter_model_names(context.layout) if not _is_deleted(context, name)]
+
+
+def _is_deleted(context: RegistryContext, name: str) -> bool:
+    try:
+        return reader.is_deleted(context.layout.model(name))
+    except RegistryError:  # whoever reads the model reports that
+        return False
 
 
 def iter_models(
@@ -104,7 +110,7 @@ def _query_overview(
 def _read_overview(
     context: RegistryContext, name: str, then: str | None, on_damage: OnDamage, glances: bool
 ) -> ModelSummary | None:
-    now = open_snapshot(context, name)
+    now = open_snapshot(context, name, deleted=True)
     past = _as_of(now, then)
     if past is None:
         return None
@@ -123,18 +129,18 @@ def _read_overview(
 
 
 def _as_of(snapshot: ModelSnapshot, then: str | None) -> tuple[ModelSnapshot, int | None] | None:
-    """A model at a time, and the highest number then; None when it was not there yet."""
+    """A model at a time, and the highest number then; None when it was not there."""
     if then is None:
-        return snapshot, None
+        return None if reader.is_deleted(snapshot.paths, snapshot.table) else (snapshot, None)
     found = load_past(snapshot, then)
     return None if found is None else (found[1], found[0].highest)
 
 
 def get_model(context: RegistryContext, name: str, *, as_of: str | datetime | None = None) -> ModelRecord:
     """Return a model, now or at a time."""
-    past = _as_of(open_snapshot(context, name), resolve_time(as_of, context.clock))
+    past = _as_of(open_snapshot(context, name, deleted=as_of is not None), resolve_time(as_of, context.clock))
     if past is None:
-        raise NotFound(f"there was no model '{name}' yet at {resolve_time(as_of, context.clock)}")
+        raise NotFound(f"there was no model '{name}' at {resolve_time(as_of, context.clock)}")
     return past[0].model.record(past[0].state, past[1])
 
 
@@ -155,7 +161,10 @@ def list_versions(
     """
     open_model(context, name)
     search = SearchExecution(name, where, archived, sort, limit)
-    return list(_find_versions(context, search, resolve_time(as_of, context.clock), on_damage))
+    found = list(_find_versions(context, search, resolve_time(as_of, context.clock), on_damage))
+    if not found and as_of is None:
+        open_snapshot(context, name)  # or it was deleted
+    return found
 
 
 def search_versions(
@@ -232,7 +241,7 @@ def _iter_records(
     """Every version of a model, or of all, from the files, the newest of each first."""
     for each in [name] if name else iter_model_names(context.layout):
         try:
-            past = _as_of(open_snapshot(context, each), then)
+            past = _as_of(open_snapshot(context, each, deleted=True), then)
         except RegistryError as error:
             on_damage(error)
             continue

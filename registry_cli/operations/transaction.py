@@ -13,7 +13,7 @@ from ..core.lazy_dataclass import replace
 from ..core.names import Reference
 from ..core.records import Event, JournalEntry, StageTable
 from ..core.times import format_time
-from ..errors import Conflict, Indeterminate, NotFound, RegistryError, indeterminate
+from ..errors import Conflict, Damaged, Indeterminate, NotFound, RegistryError, indeterminate
 from ..store import codec, layout, reader
 from ..store.codec import Redo
 from ..store.filesystem import files, locking, removal
@@ -40,7 +40,10 @@ def make_event(
 def open_writer(
     context: RegistryContext, name: str, *, create: bool = False, reuse_name: bool = False, but: Collection[str] = ()
 ) -> Iterator[Writer]:
-    """The model under its lock, recovered; made first if ``create``, see :func:`ensure_not_former_name`."""
+    """The model under its lock, recovered; made first if ``create``, see :func:`ensure_not_former_name`.
+
+    :class:`NotFound` for one that was deleted, unless ``reuse_name``.
+    """
     paths = context.layout.model(names.model_name(name))
     if not create and not reader.is_model(paths):
         raise model_not_found(context, name)
@@ -49,6 +52,8 @@ def open_writer(
         lock = locking.exclusive(paths.lock, name, context.modes.file, context.lock_timeout, context.on_wait)
         with lock, _create_if_missing(context, paths, create, reuse_name, but):
             writer = Writer.recover(paths, context.modes)
+            if not reuse_name:
+                reader.ensure_exists(paths, writer.table)
             yield writer
             if writer.committed:
                 _add_model_id(context, paths)
@@ -142,8 +147,20 @@ def _add_model_id(context: RegistryContext, paths: ModelLayout) -> None:
 
 
 def ensure_not_former_name(context: RegistryContext, name: str, reuse_name: bool, but: Collection[str] = ()) -> None:
-    """:class:`Conflict` when a new model would get a name that another model, none of ``but``, had before."""
-    if reuse_name or reader.is_model(context.layout.model(name)):
+    """:class:`Conflict` when a new model would get a name that another model, none of ``but``, had before.
+
+    Also when that one was deleted.
+    """
+    paths = context.layout.model(name)
+    if reuse_name:
+        return
+    if reader.is_model(paths):
+        with contextlib.suppress(Damaged, NotFound):  # the caller meets it, or it was renamed just now
+            if reader.is_deleted(paths):
+                raise Conflict(
+                    f"'{name}' is the name of a deleted model",
+                    "choose another name, or add --reuse-name: version numbers continue after its last one",
+                )
         return
     if now := store.model_names.find_renamed_model(context.layout, name, most=None, but=but):
         raise Conflict(

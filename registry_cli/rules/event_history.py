@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from ..core.names import model_name
-from ..core.records import Checkpoint, Event, JournalEntry, ModelHistoryEntry, StageTable
+from ..core.records import MODEL_DELETED, Checkpoint, Event, JournalEntry, ModelHistoryEntry, StageTable
 from ..core.version_ranges import VersionRanges
 from ..errors import Damaged, InvalidInput
 from .stages import ALIAS_ACTIONS, STAGE_ACTIONS
@@ -32,7 +32,7 @@ class PastState(NamedTuple):
 
 
 def replay(entries: Iterable[JournalEntry], until: str) -> PastState | None:
-    """Return the state of a model at ``until`` (in the format of events); None if it had no history yet.
+    """Return the state of a model at ``until`` (in the format of events); None if it had no history yet, or was deleted.
 
     ``entries`` are the oldest first. Clocks of different writers may disagree: all that the journal has before an entry
     of that time counts, whatever its own time. Raises :class:`Damaged` for a time before a repair that rewrote the
@@ -44,7 +44,11 @@ def replay(entries: Iterable[JournalEntry], until: str) -> PastState | None:
     if rebuilt := next((each.event for each in reversed(later) if each.event.action == "repaired"), None):
         message = f"what was at {until} is lost: the journal was written anew at {rebuilt.at}"
         raise Damaged(message, "ask for a later time")
-    if not past:
+    if (
+        not past
+        or next((each for each in reversed(past) if each.event.action != "passed-over"), past[0]).event.action
+        == MODEL_DELETED
+    ):
         return None
     table = StageTable()
     for entry in past:
@@ -140,7 +144,7 @@ def select_checkpoints(checkpoints: list[Checkpoint], models: list[str]) -> list
 ACTIONS = (
     "registered", "promoted", "demoted", "rolled-back", "aliased", "unaliased", "archived", "packed", "restored", "deleted",
     "tagged", "annotated", "measured", "approved", "rejected", "signed", "described", "renamed", "repaired", "passed-over",
-    "alerted", "recovered", "observations-closed", "profiled",
+    "alerted", "recovered", "observations-closed", "profiled", "model-deleted",
 )  # fmt: skip
 _AT, _ACTION = b'"at":"', b'"action":"'
 _LONGEST = 40

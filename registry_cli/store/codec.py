@@ -65,13 +65,13 @@ def _documents() -> ModuleType:
     return documents
 
 
-def load(path: Path, what: str) -> dict[str, Any]:
+def load(path: Path, what: str, newest: int = layout.FORMAT) -> dict[str, Any]:
     """A document of the store, its format checked. FileNotFoundError if it isn't there."""
-    return loads(files.read(path, files.DOCUMENT_LIMIT, what), what)
+    return loads(files.read(path, files.DOCUMENT_LIMIT, what), what, newest)
 
 
-def loads(data: bytes, what: str) -> dict[str, Any]:
-    """A document of the store from its bytes. :class:`Refused` for a newer format, :class:`Damaged` for none."""
+def loads(data: bytes, what: str, newest: int = layout.FORMAT) -> dict[str, Any]:
+    """A document of the store from its bytes. :class:`Refused` for a format above ``newest``, :class:`Damaged` for none."""
     try:
         document: dict[str, Any] = _documents().loads_mapping(data, what)
     except InvalidInput as error:
@@ -79,9 +79,9 @@ def loads(data: bytes, what: str) -> dict[str, Any]:
     number = document.get("format")
     if type(number) is not int or number < 1:
         raise Damaged(f"{what} has no valid 'format' line", _MORE)
-    if number > layout.FORMAT:
+    if number > newest:
         raise Refused(
-            f"{what} has format {number}; this program knows formats up to {layout.FORMAT}",
+            f"{what} has format {number}; this program knows formats up to {newest}",
             "upgrade: pip install --upgrade registry-cli",
         )
     return document
@@ -169,7 +169,7 @@ def former_names(document: Mapping[str, Any]) -> tuple[str, ...]:
 def table_document(table: StageTable, redo: Redo | None = None) -> dict[str, Any]:
     """``stages.yaml``, or a claim: the same with a ``redo``."""
     document: dict[str, Any] = {
-        "format": layout.FORMAT,
+        "format": layout.DELETED_FORMAT if table.records_deletion else layout.FORMAT,
         "revision": table.revision,
         "stages": dict(table.stages),
         "aliases": dict(sorted(table.aliases.items())),

@@ -10,6 +10,8 @@ from ..core.lazy_dataclass import dataclass
 from ..core.text import lazy_pattern
 
 FORMAT = 1
+#: The format of the stage table of a deleted model: programs that do not know these refuse it.
+DELETED_FORMAT = 2
 REGISTRY = "registry.yaml"
 MODELS = "models"
 MODEL = "model.yaml"

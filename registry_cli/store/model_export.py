@@ -18,7 +18,7 @@ from ..errors import Conflict, Damaged, NotFound
 from . import codec, history, journal, layout, manifest, reader
 from .filesystem import files
 from .layout import ModelLayout
-from .reader import ModelReader, ModelState
+from .reader import ModelReader, ModelState, ensure_exists
 
 _TRIES = 20
 
@@ -83,6 +83,7 @@ def _moment(paths: ModelLayout) -> list[tuple[int, ...] | None]:
 
 def _look(model: ModelReader) -> ModelExport:
     paths, state = model.paths, model.state()
+    ensure_exists(paths, state.table)
     numbers = tuple(model.numbers(state.table))
     pending = _pending(paths, state)
     last = pending[-1] if pending else journal.last_entry(paths.history)

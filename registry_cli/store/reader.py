@@ -92,6 +92,7 @@ class ModelReader:
         if selector.latest:
             number = self.latest(table)
             if number is None:
+                ensure_exists(self.paths, table)
                 raise NotFound(f"{self.name} has no version that is not archived", "registry versions NAME --all")
             return number
         if selector.digest:
@@ -115,8 +116,7 @@ class ModelReader:
             event = Event.parse(codec.load(self.paths.tombstone(number), "tombstone")["event"])
         except (OSError, Damaged, KeyError, TypeError):
             return ""  # the message is only shorter without it; verify reports a damaged tombstone
-        reason = f": {event.detail['reason']}" if event.detail.get("reason") else ""
-        return f" on {event.at[:10]} by {event.by}{reason}"
+        return _when_and_why(event)
 
     def _by_digest(self, prefix: str, table: StageTable) -> int:
         digests = {number: manifest.digest(self._manifest_bytes(number)) for number in self.numbers(table)}
@@ -334,7 +334,7 @@ def _is_packed(record: VersionRecord) -> Conflict:
 
 def load_state(path: Path, what: str) -> ModelState:
     """The stage table in ``stages.yaml`` or in a claim; ``what`` names it in errors."""
-    return ModelState(*codec.parse_table(codec.load(path, what), what))
+    return ModelState(*codec.parse_table(codec.load(path, what, layout.DELETED_FORMAT), what))
 
 
 def read_state(paths: ModelLayout) -> ModelState:
@@ -384,6 +384,29 @@ def is_model(paths: ModelLayout) -> bool:
         return not any(folder.is_symlink() for folder in folders) and files.exists(paths.model)
     except NotADirectoryError:
         return False
+
+
+def is_deleted(paths: ModelLayout, table: StageTable | None = None) -> bool:
+    """Whether a model was deleted as a whole, and no version was registered under its name since."""
+    table = table or read_state(paths).table
+    if not table.records_deletion:
+        return False
+    listed = (layout.version_of(name) for name in files.list_folder(paths.versions))
+    return all(number is None or number in table.deleted for number in listed)
+
+
+def ensure_exists(paths: ModelLayout, table: StageTable) -> None:
+    """Raise :class:`NotFound` for a deleted model."""
+    if table.changed is not None and is_deleted(paths, table):
+        raise NotFound(
+            f"model '{paths.name}' was deleted{_when_and_why(table.changed)}",
+            f"'registry history {paths.name}' shows its history",
+        )
+
+
+def _when_and_why(event: Event) -> str:
+    reason = f": {event.detail['reason']}" if event.detail.get("reason") else ""
+    return f" on {event.at[:10]} by {event.by}{reason}"
 
 
 def pack_path(paths: ModelLayout, number: int) -> Path | None:

@@ -152,6 +152,21 @@ def _beside(registry: Registry, work: Path) -> None:
     registry.register("beside", [source(work, "beside")], request_id="beside")
 
 
+def _unused(registry: Registry, work: Path) -> None:
+    """A model with two versions that nothing points to, and one beside it."""
+    _beside(registry, work)
+    registry.demote("churn@2", "production")
+    registry.demote("churn@3", "staging")
+    registry.alias("churn", "champion", remove=True)
+    registry.delete(["churn@3", "churn@4", "churn@6"], reason="to be short", force=True)
+
+
+def _deleted(registry: Registry, work: Path) -> None:
+    """The same after the model was deleted."""
+    _unused(registry, work)
+    registry.delete("churn", model=True, force=True, reason="retired", request_id="before")
+
+
 def _planned(registry: Registry, work: Path) -> None:
     """A plan, which is carried out as it was made however often it is tried; and a model beside, for other commands."""
     _beside(registry, work)
@@ -376,6 +391,27 @@ SCENARIOS = (
         lambda reg, _: reg.delete(["churn@4", "churn@6"], request_id=REQUEST),
         (f"{REQUEST}:1", f"{REQUEST}:2"),
         (lambda reg, _: reg.delete(["churn@4"], request_id=f"{REQUEST}:1"),),
+    ),
+    Scenario(
+        "delete --model",
+        lambda reg, _: reg.delete("churn", model=True, reason="retired", request_id=REQUEST),
+        (f"{REQUEST}:1", f"{REQUEST}:2", REQUEST),
+        (
+            lambda reg, _: reg.delete("churn@1", request_id=f"{REQUEST}:1"),
+            lambda reg, _: reg.delete(["churn@1", "churn@2"], request_id=REQUEST),
+        ),
+        prepare=_unused,
+        model="beside",
+    ),
+    Scenario(
+        "register --reuse-name", _register(reuse_name=True), (REQUEST, "before"), prepare=_deleted, model="beside"
+    ),
+    Scenario(
+        "describe --reuse-name",
+        lambda reg, _: reg.describe("churn", owner="crm", reuse_name=True, request_id=REQUEST),
+        (REQUEST, "before"),
+        prepare=_deleted,
+        model="beside",
     ),
     Scenario(
         "archive by rules",

@@ -21,6 +21,7 @@ from registry_cli.monitoring import observation_files
 from registry_cli.operations.context import open_model
 from registry_cli.store import journal
 from registry_cli.store.layout import Layout
+from registry_cli.store.model_names import iter_model_names
 from registry_cli.store.packs import pack_reader
 from registry_cli.store.reader import ModelReader
 
@@ -153,8 +154,8 @@ class Journals:
 
     @classmethod
     def of(cls, root: Path) -> Journals:
-        registry, layout = opened(root), Layout(root)
-        paths = (layout.model(name).history for name in registry.admin.model_names())
+        layout = Layout(root)
+        paths = (layout.model(name).history for name in iter_model_names(layout))
         return cls(Counter(entry.event.id for path in paths for entry in journal.oldest_first(path)))
 
     def require(self, ids: set[str]) -> None:

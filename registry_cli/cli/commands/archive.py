@@ -146,8 +146,11 @@ def restore(cx: Session, refs: Refs) -> None:
 @command("delete", "Maintain", exits=_MOVES, writes=True)
 def delete(
     cx: Session,
-    refs: Refs,
+    refs: Annotated[
+        list[str], argument("REF...", "Versions: churn@3 churn@4; with --model, models. '-' reads standard input.")
+    ],
     *,
+    model: Annotated[bool, flag("--model", "Delete whole models, with all of their versions.")] = False,
     reason: Reason = "",
     force: Force = False,
     chosen_by: RetentionOptions,
@@ -159,18 +162,29 @@ def delete(
     The files go; what was known of the version stays as a tombstone, and its number is never used again. What a
     stage or alias points to is refused, and so is what a rollback would go to.
 
+    With --model, whole models. On a terminal you type the name to confirm. A model that versions of other models were
+    made from is refused without --force. Its history stays: see 'history NAME'. Its name can be used again with
+    --reuse-name only; version numbers continue then, and the description, owner and policy of its model.yaml still hold.
+
     With a model and at least one of --older-than, --keep, --best and --where, all of its archived versions that none
     of these keeps; their age counts from when they were archived. See 'archive' for what is never chosen.
 
-    In a pipe: the references; of a dry run by rules reference, delete or keep, reason, bytes that it would free;
-    separated by tabs.
+    In a pipe: the references, with --model the models; of a dry run by rules reference, delete or keep, reason, bytes
+    that it would free; separated by tabs.
 
     Examples:
         registry delete churn@3 --yes --reason retention
+        registry delete churn --model --dry-run
         registry delete churn --older-than 180d --plan plan.json
         registry delete churn@3 --dry-run
     """
-    if rules := chosen_by.parse(how.plan):
+    rules = chosen_by.parse(how.plan)
+    if model:
+        if rules:
+            raise InvalidInput("--model deletes all versions; rules choose some of them", "leave out one of the two")
+        _delete_models(cx, read_references(refs), reason, force, yes, how.dry_run)
+        return
+    if rules:
         _retain_model(cx, refs, "delete", rules, reason, force, how, yes=yes)
         return
     named = read_references(refs)
@@ -180,6 +194,26 @@ def delete(
         cx.confirm(f"Delete {', '.join(named[:5])}{' …' if len(named) > 5 else ''} for good?")
     done = registry.delete(named, reason=reason, force=force, dry_run=how.dry_run, request_id=cx.request_id)
     _show_changed(cx, done, how.dry_run)
+
+
+def _delete_models(cx: Session, names: list[str], reason: str, force: bool, yes: bool, dry_run: bool) -> None:
+    """Delete whole models, after a person has typed the name of each."""
+    models, registry = [parse_model_name(name) for name in names], cx.registry()
+    change: dict[str, Any] = {"model": True, "reason": reason, "force": force, "request_id": cx.request_id}
+    if not (yes or dry_run):
+        if not cx.can_ask:
+            raise InvalidInput("deleting a model can't be undone", "add --yes")
+        for each in registry.delete(models, **{**change, "dry_run": True}):
+            cx.say(f"This deletes the model {each.model} and its {plural(len(each.versions), 'version')} for good.")
+            if cx.ask("Type its name to confirm:") != each.model:
+                raise InvalidInput("nothing was changed", f"type {each.model}, or add --yes")
+    done = registry.delete(models, **change, dry_run=dry_run)
+    for each in done:
+        what = "would be deleted" if dry_run else "deleted" if each.changed else "already deleted"
+        cx.say(f"{what}: model {each.model}, {plural(len(each.versions), 'version')}")
+    _report_overridden(cx, done, dry_run)
+    deleted = [each.model for each in done]
+    cx.show(Output("changed", done, deleted, rows=[(name,) for name in deleted], text=""))
 
 
 def _retain_model(
@@ -308,9 +342,13 @@ def _show_changed(cx: Session, done: list[VersionsChanged], dry_run: bool) -> No
             cx.say(f"{word}: {' '.join(some[:20])}{more}{_format_freed(done, action, dry_run)}")
     if not refs:
         cx.say("nothing to do")
+    _report_overridden(cx, done, dry_run)
+    cx.show(Output("changed", done, refs, rows=[(ref,) for ref in refs], text="\n".join(refs)))
+
+
+def _report_overridden(cx: Session, done: list[VersionsChanged], dry_run: bool) -> None:
     if overridden := list(dict.fromkeys(name for each in done for name in each.overridden)):
         cx.warn(f"this {'would override' if dry_run else 'overrides'}: {', '.join(overridden)}")
-    cx.show(Output("changed", done, refs, rows=[(ref,) for ref in refs], text="\n".join(refs)))
 
 
 def _format_freed(done: list[VersionsChanged], action: str, dry_run: bool) -> str:
