@@ -131,7 +131,7 @@ VERBS = {
     "hooks": Verb("Monitor", "trust", "List your hooks, or try them.", "text", ""),
     "archive": Verb("Maintain", "archive", "Take versions out of use.", "ref*", "--reason= --force --older-than= --keep= --best= --where,-w= --keep-holders= --compress --zstd --dry-run,-n --plan=FILE", writes=True),
     "restore": Verb("Maintain", "archive", "Bring archived versions back.", "ref*", "--dry-run,-n", writes=True),
-    "delete": Verb("Maintain", "archive", "Remove versions for good.", "ref*", "--reason= --force --older-than= --keep= --best= --where,-w= --keep-holders= --yes,-y --dry-run,-n --plan=FILE", writes=True),
+    "delete": Verb("Maintain", "archive", "Remove versions for good.", "ref*", "--model --reason= --force --older-than= --keep= --best= --where,-w= --keep-holders= --yes,-y --dry-run,-n --plan=FILE", writes=True),
     "prune": Verb("Maintain", "archive", "Delete archived versions by rules, or follow each model's retention policy.", "model*", "--all --older-than= --keep= --best= --where,-w= --keep-holders= --reason= --yes,-y --dry-run,-n --plan=FILE", writes=True),
     "apply": Verb("Maintain", "archive", "Carry out a plan of archive, delete or prune.", "file", "--reason= --yes,-y --dry-run,-n", writes=True),
     "gc": Verb("Maintain", "verify", "Remove what nobody needs any more.", "model*", "--older-than= --dry-run,-n", writes=True),
