@@ -112,7 +112,7 @@ def commands() -> str:
     lines = ["# Commands", "", NOTE, "", *_commands_intro(group.commands["promote"], group.commands["list"])]
     for group_name in grammar.GROUPS:
         lines += [f"**{group_name}**: " + " · ".join(f"[`{verb}`](#{verb})" for verb in _verbs(group_name)), ""]
-    for group_name in grammar.GROUPS:
+    for group_name in (*grammar.GROUPS, ""):  # the last are deprecated
         for verb in _verbs(group_name):
             lines += _command(verb, group.commands[verb])
     return "\n".join(lines).rstrip() + "\n"
@@ -455,7 +455,7 @@ def _errors() -> list[str]:
 
 #: The kinds of arguments by their metavars without brackets and dots; others are texts.
 KINDS = {
-    "ALIAS": "alias", "DIR": "dir", "NAME": "model", "PATH": "file", "PATH|REF": "target", "REF": "ref", "REF OUT": "ref",
+    "ALIAS": "alias", "DIR": "dir", "NAME": "model", "NAME|REF": "ref", "PATH": "file", "PATH|REF": "target", "REF": "ref", "REF OUT": "ref",
     "SOURCE": "source", "STAGE": "stage", "VERSION": "selector", "bash|zsh|fish": "shell",
 }  # fmt: skip
 #: What is a model for others is a model or one of its versions for this one.

@@ -75,7 +75,7 @@ def _offers(words: list[str], current: str, environment: Mapping[str, str]) -> l
     if current.startswith("-"):
         return long_options(verb)
     if verb is None:
-        return list(grammar.VERBS)
+        return [name for name, each in grammar.VERBS.items() if each.group]
     root = _root(words, environment)
     found = _arguments(words, known)
     kind = "stage" if previous == "--stage" else _next_kind(verb, found[found.index(verb) + 1 :])

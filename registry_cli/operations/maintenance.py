@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.lazy_dataclass import replace
+from ..core.names import Reference, Selector
 from ..core.progress import SILENT, Progress
 from ..core.records import Checkpoint
 from ..core.results import CleanupItem, DoctorCheck, Problem, Verification
 from ..core.values import OneOrMore, as_list
 from ..errors import NotFound, RegistryError
-from ..rules.event_history import select_checkpoints
-from ..store import reader
+from ..rules.event_history import EventFilter, select_checkpoints
+from ..store import history, reader
 from ..store.filesystem import files, locking, removal
 from ..store.layout import ModelLayout
 from ..store.maintenance import doctor, gc, repair, restoration
@@ -37,7 +38,7 @@ WORKERS = 4
 
 def verify_models(
     context: RegistryContext,
-    models: OneOrMore[str] | None = None,
+    models: OneOrMore[str | Reference] | None = None,
     *,
     quick: bool = False,
     progress: Progress = SILENT,
@@ -50,7 +51,8 @@ def verify_models(
     Problems are in the result, and never raised. If there is an index, the next list compares every document with it.
 
     Args:
-        models: Names; all models by default.
+        models: Names of models, or references to versions; all models by default. Of a version, its files and records
+            are checked, and what concerns its model as a whole.
         quick: Leave out the digests of files.
         progress: Called with the number of bytes that were read.
         checkpoints: Lines that the histories must still hold, see :meth:`checkpoints`; one for each model that is named.
@@ -59,34 +61,61 @@ def verify_models(
 
     Raises:
         InvalidInput: A model that is named has no checkpoint.
+        NotFound: There is no such model or version.
     """
     every = models is None
-    chosen = (
-        sorted([*iter_model_names(context.layout), *verify.lost_models(context.layout)])
-        if every
-        else _list_named(context, models)
-    )
+    only: dict[str, set[int]] = {}
+    if models is None:
+        chosen = sorted([*iter_model_names(context.layout), *verify.lost_models(context.layout)])
+    else:
+        references = [Reference.coerce(each) for each in as_list(models, "models")]
+        chosen = _list_named(context, list(dict.fromkeys(each.model for each in references)))
+        whole = {each.model for each in references if each.selector is None}
+        for each in references:
+            if each.selector is not None and each.model not in whole:
+                only.setdefault(each.model, set()).add(_resolve_registered(context, each.model, each.selector))
     known = list(checkpoints)
     if known and not every:
         known = select_checkpoints(known, chosen)
-    found = verify.verify(context.layout, chosen, quick=quick, progress=progress, workers=WORKERS, checkpoints=known)
+    found = verify.verify(
+        context.layout, chosen, quick=quick, progress=progress, workers=WORKERS, checkpoints=known, only=only
+    )
     context.index.query(lambda index: index.forget_stamps(None if every else chosen), make=False)
     left = gc.find_abandoned_imports(context.layout, time.time(), gc.STALE) if every else ()
     words = "a model that was never taken in whole; registry gc removes it"
     leftovers = [Problem("leftover", "warning", each.path, words, True) for each in left]
     found = replace(found, problems=(*found.problems, *leftovers)) if leftovers else found
-    return _check_signatures(context, found, chosen, allowed_signers) if signatures else found
+    return _check_signatures(context, found, chosen, only, allowed_signers) if signatures else found
+
+
+def _resolve_registered(context: RegistryContext, name: str, selector: Selector) -> int:
+    """Resolve a selector; a number also where the folder of the version is missing although the history has it."""
+    model = open_model(context, name)
+    table = model.state().table
+    try:
+        return model.resolve(selector, table)
+    except NotFound:
+        registered = history.newest_first(model.paths, EventFilter(actions=frozenset({"registered"})))
+        if selector.number is None or selector.number in table.deleted:
+            raise
+        if all(entry.event.version != selector.number for entry in registered):
+            raise
+        return selector.number
 
 
 def _check_signatures(
-    context: RegistryContext, found: Verification, models: list[str], allowed_signers: str | os.PathLike[str] | None
+    context: RegistryContext,
+    found: Verification,
+    models: list[str],
+    only: Mapping[str, Collection[int]],
+    allowed_signers: str | os.PathLike[str] | None,
 ) -> Verification:
     trust = load_trust(context.layout)
     if allowed_signers is not None:
         trust = replace(trust, allowed=Path(allowed_signers))
         if not trust.allowed.is_file():
             raise NotFound(f"there is no file '{allowed_signers}'", "it says whose signatures count")
-    checked = [check_model(context.layout.model(name), trust) for name in models]
+    checked = [check_model(context.layout.model(name), trust, only.get(name)) for name in models]
     return replace(
         found,
         problems=(*found.problems, *(problem for each in checked for problem in each.problems)),

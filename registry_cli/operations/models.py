@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -247,12 +248,8 @@ def transfer(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> ModelRenamed:
-    """Move a model to another group, under the name that it has; see :meth:`rename`.
-
-    Args:
-        name: The model.
-        group: The group; empty for none.
-    """
+    """Deprecated: use :meth:`rename`. Move a model to another ``group`` (empty for none) under the name that it has."""
+    warnings.warn("transfer is deprecated; use rename", DeprecationWarning, stacklevel=2)
     own = name.rpartition("/")[2]
     new = f"{group}/{own}" if group else own
     return rename(context, name, new, reason=reason, dry_run=dry_run, request_id=request_id)

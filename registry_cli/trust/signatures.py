@@ -14,7 +14,7 @@ import binascii
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -285,13 +285,13 @@ class SignatureCheck:
             self.problems.append(Problem(found.code, "error", where, f"{what}: {found.problem}"))
 
 
-def check_model(paths: ModelLayout, trust: Trust) -> SignatureCheck:
-    """Verify every signature of a model. Documents that can't be read are passed over: they are for ``verify``."""
+def check_model(paths: ModelLayout, trust: Trust, only: Collection[int] | None = None) -> SignatureCheck:
+    """Verify the signatures of a model, or of ``only`` some versions. Documents that can't be read are passed over."""
     done = SignatureCheck()
     try:
         model = ModelReader(paths)
         state = model.state()
-        numbers = model.numbers(state.table)
+        numbers = [number for number in model.numbers(state.table) if only is None or number in only]
     except (RegistryError, OSError):
         return done
     seen: set[tuple[str, str]] = set()
@@ -308,6 +308,8 @@ def check_model(paths: ModelLayout, trust: Trust) -> SignatureCheck:
         done.unsigned += all(found.code for found in results)
     signed = [entry.event for entry in history.newest_first(paths) if SIGNATURE in entry.event.detail]
     for event in reversed(signed):
+        if only is not None and event.version not in only:
+            continue
         if (event.id, str(event.detail[SIGNATURE])) not in seen:
             where = paths.name if event.version is None else f"{paths.name}@{event.version}"
             found = _verify_event_signature(model, event, trust)

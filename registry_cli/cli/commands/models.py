@@ -169,41 +169,45 @@ def rename(
     reason: Reason = "",
     reuse_name: ReuseName = False,
 ) -> None:
-    """Give a model another name.
+    """Rename a model, or move it into or out of a group.
 
-    Everything of the model moves in one step: versions, history, stages, lock. Its old name is remembered: who asks
+    A group is a folder, so Unix groups decide who may write to its models. Everything of the model moves in one step: versions, history, stages, lock. Its old name is remembered: who asks
     for it is told the new one, and lineages that tell of it still find it. When it is interrupted, run it again.
 
     In a pipe: the new name.
 
     Examples:
         registry rename churn churn-retail
-        registry rename churn crm/churn --reason 'one group a team'
+        registry rename churn crm/churn --reason 'one group per team'
+        registry rename crm/churn churn
     """
     registry, old = cx.registry(), parse_model_name(name)
     done = registry.admin.rename(old, parse_model_name(new), reason=reason, reuse_name=reuse_name, **cx.change)
     _report_rename(cx, done)
 
 
-@command("transfer", "Maintain", exits=_EXITS, writes=True, dry_run=True)
+@command("transfer", "", exits=_EXITS, writes=True, dry_run=True)
 def transfer(
     cx: Session,
     name: Model,
     group: Annotated[str, argument("GROUP|-", "The group that it goes to; '-' for none.")],
     reason: Reason = "",
 ) -> None:
-    """Move a model into a group.
+    """Move a model into a group (deprecated: use 'rename NAME GROUP/NAME').
 
-    As rename, with the name that it has: a group is a folder, so that Unix groups decide who may write to it.
+    It works as before and will be removed in the next release.
 
     In a pipe: the new name.
 
     Examples:
-        registry transfer churn crm
-        registry transfer crm/churn -
+        registry rename churn crm/churn
+        registry rename crm/churn churn
     """
-    to = "" if group == "-" else group
-    _report_rename(cx, cx.registry().admin.transfer(parse_model_name(name), to, reason=reason, **cx.change))
+    cx.warn("'transfer' is deprecated; use 'rename'")
+    old = parse_model_name(name)
+    own = old.rpartition("/")[2]
+    new = own if group == "-" else f"{group}/{own}"
+    _report_rename(cx, cx.registry().admin.rename(old, new, reason=reason, **cx.change))
 
 
 def _report_rename(cx: Session, done: ModelRenamed) -> None:

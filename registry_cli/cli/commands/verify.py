@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from ...core.names import Reference
 from ...core.quantities import parse_duration
 from ...core.records import Checkpoint
 from ...errors import InvalidInput, NotFound
 from ...rules import event_history
-from ..command import command, flag, option
+from ..command import argument, command, flag, option
 from ..formatting import escape, format_size, plural
 from ..options import Models
 from ..session import Output, Session
@@ -19,7 +20,10 @@ from ..session import Output, Session
 @command("verify", "Maintain", exits=(0, 2, 3, 6, 130))
 def verify(
     cx: Session,
-    names: Models = None,
+    names: Annotated[
+        list[str] | None,
+        argument("[NAME|REF]...", "Models, or versions: churn@7, churn@production; all models when none is named."),
+    ] = None,
     quick: Annotated[bool, flag("--quick", "Names, sizes, pointers and history, but not every byte.")] = False,
     checkpoint: Annotated[
         str | None,
@@ -49,14 +53,19 @@ def verify(
     Examples:
         registry verify
         registry verify churn --quick
+        registry verify churn@production
         registry verify --json | jq .problems
         registry verify --checkpoint /elsewhere/checkpoints
         registry verify --signatures
     """
-    known = _read_checkpoints(checkpoint, names or []) if checkpoint is not None else ()
+    known = (
+        _read_checkpoints(checkpoint, [Reference.parse(name).model for name in names or []])
+        if checkpoint is not None
+        else ()
+    )
     with cx.progress("verifying") as progress:
         found = cx.registry().admin.verify(
-            _check_models(names, "verify"),
+            names or None,
             quick=quick,
             progress=progress,
             checkpoints=known,

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -54,12 +54,13 @@ def verify(
     progress: Progress,
     workers: int = 2,
     checkpoints: Sequence[Checkpoint] = (),
+    only: Mapping[str, Collection[int]] = {},
 ) -> Verification:
     """Check the models ``names``; with ``quick`` without the digests of files, which ``workers`` threads compute.
 
-    ``checkpoints`` are lines that the histories have to contain; that of a model that is not in ``names`` is lost.
+    Of a model in ``only`` just these versions, and what concerns the model as a whole. ``checkpoints`` are lines that the histories have to contain; that of a model that is not in ``names`` is lost.
     """
-    found = [check_model(root.model(name), quick, progress, workers) for name in names]
+    found = [check_model(root.model(name), quick, progress, workers, only.get(name)) for name in names]
     of = {each.model: each for each in found}
     for group in sorted({root.group(name).name for name in of} - of.keys()):
         if os.path.lexists(path := root.group_document(group)):
@@ -92,14 +93,23 @@ def lost_models(root: Layout) -> Iterator[str]:
                 yield paths.name
 
 
-def check_model(paths: ModelLayout, quick: bool, progress: Progress, workers: int) -> ProblemCollector:
-    """Check one model. A version that is deleted meanwhile is not reported."""
+def check_model(
+    paths: ModelLayout, quick: bool, progress: Progress, workers: int, only: Collection[int] | None = None
+) -> ProblemCollector:
+    """Check one model, or ``only`` some of its versions. A version that is deleted meanwhile is not reported."""
     found = ProblemCollector(paths.name)
-    listed = check_records(paths, found)
+    listed = check_records(paths, found, only)
     if listed is None:
         return found
     if not quick:
         check_observations(paths, found)
+    if only is not None:
+        refs = {f"{paths.name}@{number}" for number in only}
+        found.problems = [
+            each
+            for each in found.problems
+            if each.where in refs or (each.where == paths.name and each.severity == "error")
+        ]
     table, pending = _table(paths), listed
     for last in (False, False, True):
         part = _check_versions(paths, pending, table, progress, 0 if quick else workers)
@@ -124,8 +134,9 @@ def ensure_undamaged(paths: ModelLayout, versions: Iterable[int] | None = None) 
     Raises:
         Damaged: naming the first error. Warnings are passed over: nothing is lost by them.
     """
-    refs = None if versions is None else {f"{paths.name}@{number}" for number in versions}
-    for problem in check_model(paths, True, SILENT, 1).problems:
+    only = None if versions is None else frozenset(versions)
+    refs = None if only is None else {f"{paths.name}@{number}" for number in only}
+    for problem in check_model(paths, True, SILENT, 1, only).problems:
         if problem.severity == "error" and (refs is None or problem.where in refs):
             raise Damaged(f"{problem.where}: {problem.message}")
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ...core.records import StageTable
@@ -29,12 +29,15 @@ _PASSING = frozenset({"journal-behind", "journal-torn", "unrecorded-version", "l
 _PAUSES = (0.02, 0.08, 0.2, 0.0)
 
 
-def check_records(paths: ModelLayout, found: ProblemCollector) -> list[int] | None:
-    """Check everything but the versions themselves; the numbers of these, or None without a readable stage table."""
+def check_records(paths: ModelLayout, found: ProblemCollector, only: Collection[int] | None = None) -> list[int] | None:
+    """Check everything but the versions themselves; the numbers of these, or None without a readable stage table.
+
+    With ``only``, the documents of other versions are not compared with the journal, nor are their numbers returned.
+    """
     attempts: list[list[Problem]] = []
     for pause in _PAUSES:
         before, each = _moment(paths), type(found)(paths.name)
-        listed = _look(paths, each)
+        listed = _look(paths, each, only)
         attempts.append(each.problems)
         if _moment(paths) == before and not any(problem.code in _PASSING for problem in each.problems):
             attempts = attempts[-1:]
@@ -50,7 +53,7 @@ def _moment(paths: ModelLayout) -> list[tuple[int, ...] | None]:
     return [files.identity(str(path)) for path in (paths.root, paths.stages, paths.history, paths.versions)]
 
 
-def _look(paths: ModelLayout, found: ProblemCollector) -> list[int] | None:
+def _look(paths: ModelLayout, found: ProblemCollector, only: Collection[int] | None) -> list[int] | None:
     check_document(paths.model, f"{paths.name}: model.yaml", found)
     try:
         state = reader.read_state(paths)
@@ -61,6 +64,8 @@ def _look(paths: ModelLayout, found: ProblemCollector) -> list[int] | None:
     listed = _check_names(paths, state, found)
     _check_pointers(paths, state, listed, found)
     _check_annotations(paths, state, listed, found)
+    if only is not None:
+        listed = [number for number in listed if number in only]
     _check_claim(paths, state, check_journal(paths, state.table, listed, found), found)
     _check_rename(paths, state, found)
     _check_links(paths, state, found)
