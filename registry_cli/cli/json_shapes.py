@@ -77,7 +77,7 @@ SHAPES = {
     "Recipe": ("recipe", "ref=version.ref steps"),
     "RegisterResult": (
         "registered",
-        "*=version new added why warnings excluded empty_folders not_stored updated moved skipped",
+        "*=version new added why warnings excluded empty_folders not_stored updated moved skipped manifest-",
     ),
     "ReportWritten": ("report", ""),
     "RegistryRecord": (

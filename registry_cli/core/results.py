@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .lazy_dataclass import dataclass, field
-from .records import VersionRecord
+from .records import FileEntry, VersionRecord
 
 if TYPE_CHECKING:
     from .normalization import SkippedValue
@@ -123,7 +123,7 @@ class RegisterResult:
     are sentences about the files, and about what could not be found out of where they come from. ``excluded`` and
     ``empty_folders`` are what was left out of the given folders. ``not_stored`` names what was given and an earlier
     version does not have (``metrics.auc``, ``message``), ``updated`` what was stored of it as later metrics and tags.
-    ``moved`` are the stage and the alias that were to point to it.
+    ``moved`` are the stage and the alias that were to point to it. ``manifest`` are the files; of a dry run only.
     ``skipped`` are the params and metrics that are not valid and were left out because ``skip_invalid`` was set.
     """
 
@@ -138,6 +138,7 @@ class RegisterResult:
     updated: tuple[str, ...] = ()
     skipped: tuple[SkippedValue, ...] = ()
     moved: tuple[PointerChange, ...] = ()
+    manifest: tuple[FileEntry, ...] = ()
 
     @property
     def left_out(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import operations
@@ -33,7 +33,7 @@ from ..rules.policy.policy import (
 from ..rules.policy.policy_rules import PEOPLE
 from ..store import fetch, history, journal
 from ..store.layout import Layout
-from ..store.reader import ModelSnapshot
+from ..store.reader import ModelReader, ModelSnapshot, is_model
 from ..store.writer import Writer
 from . import settings
 from .context import resolve_version
@@ -95,6 +95,31 @@ def evaluate_policy(
         else LISTED,
     )
     return evaluation.evaluate(policy, facts)
+
+
+def check_candidate(context: RegistryContext, version: VersionRecord, files: Iterable[str], stage: str) -> None:
+    """Raise :class:`Refused` if the policy of ``stage`` would not let in a version that is not registered yet.
+
+    Its commands are not run.
+    """
+    loaded = load_policies(context.layout, SettingsScope.for_new_model(context.layout, version.model))
+    policy = loaded.policies.get(stage, StagePolicy())
+    paths = context.layout.model(version.model)
+    snapshot = ModelSnapshot(ModelReader(paths)) if is_model(paths) else None
+    current = snapshot.table.stages.get(stage) if snapshot else None
+    facts = PolicyInput(
+        stage,
+        version,
+        files=list(files),
+        current=snapshot.version(current) if snapshot and current else None,
+        holdings=(),
+        model=loaded.model,
+        now=context.clock(),
+        people=NOBODY,
+        checks=dict.fromkeys(list_checks(loaded.policies, stage), NOT_YET),
+        directions=settings.load_directions(context.layout, SettingsScope.for_new_model(context.layout, version.model)),
+    )
+    evaluation.check_passed(evaluation.evaluate(policy, facts), force=False)
 
 
 class CheckResults(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,26 +56,30 @@ class ArtifactAnalysis:
 
     def analyze(self, staging: StagingFolder) -> None:
         """Look at the files, which are hashed and complete; not under the lock. May refuse them."""
-        scan = self._scan_files(staging, self._scan) if self._scan and self._scan.mode != "off" else None
         paths = {entry.path: staging.files / entry.path for entry in staging.entries}
+        self.analyze_files(paths, lambda name, data: staging.keep(name, data, self._modes))
+
+    def analyze_files(self, paths: Mapping[str, Path], keep: Callable[[str, bytes], object]) -> None:
+        """Look at files by their names in the artifact; ``keep`` stores what is kept beside them."""
+        scan = self._scan_files(paths, self._scan) if self._scan and self._scan.mode != "off" else None
         found = inspector.inspect(paths).lineage() if self._inspect else {}
-        self.lineage = _merge_lineage({**found, **self._capture_lineage(staging)}, self._given)
+        self.lineage = _merge_lineage({**found, **self._capture_lineage(keep)}, self._given)
         if scan:
             self.lineage["scan"] = scan  # whatever was given: a verdict is what was found
 
-    def _capture_lineage(self, staging: StagingFolder) -> Mapping[str, Any]:
+    def _capture_lineage(self, keep: Callable[[str, bytes], object]) -> Mapping[str, Any]:
         """Where the files come from; the list of packages and the changes are kept beside them."""
         if self._origin is None:
             return {}
         found = self._origin.capture(self._progress)
         for name in codec.sidecar_digests(_merge_lineage(found.lineage, self._given)):
-            staging.keep(name, found.sidecars[name], self._modes)
+            keep(name, found.sidecars[name])
         self.warnings += found.warnings
         return found.lineage
 
-    def _scan_files(self, staging: StagingFolder, rules: ScanRules) -> dict[str, Any]:
+    def _scan_files(self, paths: Mapping[str, Path], rules: ScanRules) -> dict[str, Any]:
         """Return the verdict and its reasons. Raises :class:`Refused` by the rules, unless there is a reason to allow it."""
-        found = scanner.scan({entry.path: staging.files / entry.path for entry in staging.entries}, rules.allow)
+        found = scanner.scan(paths, rules.allow)
         lineage = found.lineage()
         if rules.allows(found.verdict, found.limited):
             return lineage

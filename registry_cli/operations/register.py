@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import operations
 from ..core import names, values
@@ -15,12 +15,14 @@ from ..core.lazy_dataclass import replace
 from ..core.names import Reference
 from ..core.normalization import METRIC, PARAM, normalize
 from ..core.progress import SILENT, Progress
-from ..core.records import Event, VersionRecord
+from ..core.records import Event, StageTable, VersionRecord
 from ..core.redaction import redact_kinds, redact_value
 from ..core.results import FileReport, PointerChange, RegisterResult
+from ..core.times import format_time
 from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
 from ..rules import stages as rules
-from ..store import codec, journal, manifest, registration, source_files, staging
+from ..rules.unstored_values import Unstored, compare_unstored
+from ..store import codec, creation, journal, manifest, reader, registration, source_files, staging
 from ..store.filesystem import files
 from ..store.filesystem.containment import RegistryBoundary
 from ..store.layout import ModelLayout
@@ -72,6 +74,7 @@ def register(
     how: str = "copy",
     stdin_name: str | None = None,
     reuse_name: bool = False,
+    dry_run: bool = False,
     request_id: str | None = None,
     progress: Progress = SILENT,
 ) -> RegisterResult:
@@ -100,7 +103,8 @@ def register(
     is the reason, which is recorded, for registering files that the scan would refuse.
 
     A new model can't get a former name of another model, unless ``reuse_name``. ``progress`` is called with the number
-    of bytes that were copied since the last call.
+    of bytes that were copied since the last call. With ``dry_run`` all is checked and nothing is written: the result has
+    the version as it would probably be, and its files in ``manifest``.
 
     Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
     :class:`Indeterminate` when the version is there, or may be.
@@ -131,6 +135,7 @@ def register(
     analysis: ArtifactAnalysis | None = None
     report = FileReport()
     origin: LineageCapture | None = None
+    planned: RegisterResult | None = None
     if outcome is None:
         stated = {
             "parents": values.as_list(parents, "parents"), "data": values.as_list(data, "data"),
@@ -144,28 +149,73 @@ def register(
             dict(lineage or {}), context.modes, inspect=inspect, scan=scan_rules, unsafe=unsafe, origin=origin,
             progress=progress,
         )  # fmt: skip
-        outcome = store_version(
-            context, record, event, found, analysis, how=how, if_changed=if_changed, repeatable=request_id is not None,
-            reuse_name=reuse_name, progress=progress,
-        )  # fmt: skip
+        if dry_run:
+            planned = _preview(
+                context, record, found, analysis, how=how, if_changed=if_changed, stage=stage, alias=alias,
+                progress=progress,
+            )  # fmt: skip
+            outcome = RegisterOutcome(planned.version.number, planned.why, planned.added)
+        else:
+            outcome = store_version(
+                context, record, event, found, analysis, how=how, if_changed=if_changed,
+                repeatable=request_id is not None, reuse_name=reuse_name, progress=progress,
+            )  # fmt: skip
     ref = f"{name}@{outcome.number}"
     with _after_registration(ref, event.id):  # each pointer is a commit: a repetition finishes what is missing
         left = None
         if outcome.why == UNCHANGED:
             known = {**(origin.capture_stated(progress) if origin else {}), **(lineage or {})}
             left = compare_unstored(record, get_version(context, ref), known)
-        updated = _update(context, ref, left, event.id) if update and left else ()
-        moved = _set_pointers(context, ref, stage, alias, event.id) if stage or alias else ()
+        updated = _update(context, ref, left, event.id, dry_run) if update and left else ()
+        new = planned if planned and planned.new else None
+        moved = new.moved if new else _set_pointers(context, ref, stage, alias, event.id, dry_run)
         warnings = (
             given_params.warnings, given_metrics.warnings, redacted, report.warnings,
             analysis.warnings if analysis else (), outcome.warnings,
         )  # fmt: skip
         not_stored = tuple(name for name in left.names if name not in updated) if left else ()
         return RegisterResult(
-            get_version(context, ref), not outcome.why, outcome.added, outcome.why, tuple(chain(*warnings)),
+            new.version if new else get_version(context, ref), not outcome.why, outcome.added, outcome.why, tuple(chain(*warnings)),
             report.excluded, report.empty_folders, not_stored, updated,
-            (*given_params.skipped, *given_metrics.skipped), moved,
+            (*given_params.skipped, *given_metrics.skipped), moved, new.manifest if new else (),
         )  # fmt: skip
+
+
+def _preview(
+    context: RegistryContext,
+    record: VersionRecord,
+    sources: Sequence[SourceFile],
+    analysis: ArtifactAnalysis,
+    *,
+    how: str,
+    if_changed: bool,
+    stage: str | None,
+    alias: str | None,
+    progress: Progress,
+) -> RegisterResult:
+    """Check all that a registration would check, and write nothing; or the latest version if it has these files."""
+    paths = context.layout.model(record.model)
+    creation.ensure_name_is_free(context.layout, record.model)
+    newest = registration.read_latest(paths) if if_changed else None
+    found = registration.preview(context.layout, paths, sources, how, progress)
+    data = manifest.dumps(found.entries)
+    if if_changed and newest and newest.digest == manifest.digest(data):
+        return RegisterResult(newest, False, 0, UNCHANGED)
+    files_by_name = {source.path: source.origin for source in sources if source.origin}
+    analysis.analyze_files(files_by_name, lambda *_: None)
+    version = replace(
+        record, number=found.number, created=format_time(context.clock()), digest=manifest.digest(data),
+        size=found.size, files=len(found.entries), lineage=analysis.lineage,
+    )  # fmt: skip
+    table = reader.read_state(paths).table if reader.is_model(paths) else StageTable()
+    if stage:
+        operations.gate.check_candidate(context, version, files_by_name, stage)
+    moved = [
+        PointerChange(record.model, name, pointers.get(name), found.number, table.revision)
+        for name, pointers in ((stage, table.stages), (alias, table.aliases))
+        if name
+    ]
+    return RegisterResult(version, True, found.added, moved=tuple(moved), manifest=tuple(found.entries))
 
 
 def _make_record(
@@ -198,15 +248,17 @@ def _make_record(
 
 
 def _set_pointers(
-    context: RegistryContext, ref: str, stage: str | None, alias: str | None, request_id: str
+    context: RegistryContext, ref: str, stage: str | None, alias: str | None, request_id: str, dry_run: bool
 ) -> tuple[PointerChange, ...]:
     """Point a stage and an alias to the new version."""
     pointers = operations.pointers
     moved = []
     if stage:
-        moved.append(pointers.promote(context, ref, stage, request_id=f"{request_id}:stage", verify=False))
+        moved.append(
+            pointers.promote(context, ref, stage, request_id=f"{request_id}:stage", verify=False, dry_run=dry_run)
+        )
     if alias:
-        moved.append(pointers.alias(context, ref, alias, request_id=f"{request_id}:alias"))
+        moved.append(operations.pointers.alias(context, ref, alias, request_id=f"{request_id}:alias", dry_run=dry_run))
     return tuple(moved)
 
 
@@ -227,7 +279,7 @@ def make_file_selection(context: RegistryContext, exclude: OneOrMore[str], inclu
     return FileSelection(*globs, boundary=RegistryBoundary(context.root))
 
 
-def _update(context: RegistryContext, ref: str, left: Unstored, request_id: str) -> tuple[str, ...]:
+def _update(context: RegistryContext, ref: str, left: Unstored, request_id: str, dry_run: bool) -> tuple[str, ...]:
     """Store what can be stored later, each kind as a change of its own; the names of what was stored."""
     module = operations.annotate
     changes: dict[str, Callable[..., Any]] = {
@@ -235,7 +287,7 @@ def _update(context: RegistryContext, ref: str, left: Unstored, request_id: str)
     }  # fmt: skip
     updated: list[str] = []
     for kind, given in left.later.items():
-        done = changes[kind](context, ref, given, request_id=f"{request_id}:{kind}")
+        done = changes[kind](context, ref, given, request_id=f"{request_id}:{kind}", dry_run=dry_run)
         updated += [f"{kind}.{name}" for name in given if done.changed]
     return tuple(updated)
 
@@ -352,63 +404,3 @@ def _after_registration(ref: str, request_id: str) -> Iterator[None]:
                 error.hint = f"retry with --request-id {request_id}"
             raise
         raise indeterminate(f"{ref} is registered", request_id, error) from error
-
-
-#: What can be stored of a version after it was registered; all else is sealed.
-LATER = ("metrics", "tags", "annotations")
-#: The ids of the models that ``parents`` names; a part of these, and reported as such.
-_IDENTITIES = "parent_models"
-
-
-class Unstored(NamedTuple):
-    """What a version does not have: ``later`` can be stored now, by kind; ``sealed`` names what can't be changed."""
-
-    later: dict[str, dict[str, Any]]
-    sealed: tuple[str, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All of it: ``metrics.auc``, ``tags.team``, ``params.depth``, ``message``, ``lineage.parents``."""
-        return (*(f"{kind}.{name}" for kind, given in self.later.items() for name in given), *self.sealed)
-
-
-def compare_unstored(given: VersionRecord, version: VersionRecord, lineage: Mapping[str, Any]) -> Unstored:
-    """What of a registration ``version``, which holds the same files, does not have as it is now.
-
-    ``given`` is the record of the registration; ``lineage`` was given for it, and does not come from the capture.
-    """
-    later = {kind: dict(_iter_differing(getattr(given, kind), getattr(version, kind))) for kind in LATER}
-    sealed = [f"params.{name}" for name, _ in _iter_differing(given.params, version.params)]
-    if given.message and given.message != version.message:
-        sealed.append("message")
-    compared = {name: value for name, value in lineage.items() if name != _IDENTITIES}
-    sealed += _iter_lineage_differences(compared, version.lineage, "lineage")
-    if "lineage.parents" not in sealed and _has_other_parents(lineage, version.lineage):
-        sealed.append("lineage.parents")
-    return Unstored({kind: found for kind, found in later.items() if found}, tuple(sealed))
-
-
-def _has_other_parents(given: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
-    """Whether parents of the same names are other models; those that were stored before models had ids are equal."""
-    ids, stored = given.get(_IDENTITIES), there.get(_IDENTITIES)
-    if not isinstance(ids, Mapping) or not isinstance(stored, Mapping):
-        return False
-    return any(stored.get(ref, identity) != identity for ref, identity in ids.items())
-
-
-def _iter_differing(given: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    return ((name, value) for name, value in given.items() if name not in there or not _is_same(value, there[name]))
-
-
-def _is_same(value: Any, stored: Any) -> bool:
-    """Whether two values are equal; unlike in Python, ``true`` is not 1."""
-    return bool(value == stored) and isinstance(value, bool) == isinstance(stored, bool)
-
-
-def _iter_lineage_differences(given: Mapping[str, Any], there: Mapping[str, Any], path: str) -> Iterator[str]:
-    for name, value in given.items():
-        stored = there.get(name)
-        if isinstance(value, Mapping) and isinstance(stored, Mapping):
-            yield from _iter_lineage_differences(value, stored, f"{path}.{name}")
-        elif not _is_same(value, stored) and not (isinstance(stored, str) and stored.startswith(f"{value} ")):
-            yield f"{path}.{name}"  # of 'sklearn', what is stored may be 'sklearn 1.5.2'

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from ..core.lazy_dataclass import dataclass
+from ..core.progress import Progress
 from ..core.records import FileEntry, VersionRecord
-from ..errors import Conflict, NotFound, RegistryError, explain, indeterminate
-from . import manifest
+from ..errors import Conflict, InvalidInput, NotFound, RegistryError, explain, indeterminate
+from . import manifest, reader
 from . import staging as ingest
 from .creation import make_skeleton, remove_skeleton
-from .filesystem import copying, removal
+from .filesystem import copying, files, removal
 from .filesystem.files import Modes
 from .layout import Layout, ModelLayout
 from .reader import ModelReader, is_model
@@ -102,6 +106,37 @@ def commit(
     if number and record.event:
         writer.skip_numbers(number, record.event)
     return RegisterOutcome(writer.publish(staging, record).number, added=staging.added)
+
+
+class Preview(NamedTuple):
+    """The version that files would become; ``added`` are the bytes that would be stored anew."""
+
+    number: int
+    entries: list[FileEntry]
+    size: int
+    added: int
+
+
+def preview(root: Layout, paths: ModelLayout, sources: Sequence[SourceFile], how: str, progress: Progress) -> Preview:
+    """Hash the files where they are, and find the number that they would get; nothing is written."""
+    entries, size, added = [], 0, 0
+    progress.expect(sum(source.size for source in sources))
+    for source in sources:
+        if source.origin is None:
+            raise InvalidInput("standard input can't be read in a dry run", "write it to a file first")
+        with ingest.open_source(source.origin) as descriptor:
+            before = copying.file_state(descriptor)
+            sha256, read = copying.copy_and_hash(descriptor, None, source.size, progress)
+            copying.ensure_unchanged(descriptor, before, source.path)
+        entries.append(FileEntry(source.path, sha256))
+        size += read
+        added += read if how == "copy" and not files.exists(paths.blob(sha256)) else 0
+    place = next(each for each in (paths.versions, paths.root, paths.root.parent, root.models) if files.exists(each))
+    if not os.access(place, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+    ingest.ensure_free(place, added)
+    number = reader.highest(paths, reader.read_state(paths).table) + 1 if is_model(paths) else 1
+    return Preview(number, entries, size, added)
 
 
 def remove_sources(staging: StagingFolder) -> Iterator[str]:

@@ -61,7 +61,11 @@ Lineage = Annotated[Text, option("--lineage", "PARTS", "What is found out by its
 NoLineage = Annotated[bool, flag("--no-lineage", "Find nothing out.")]
 
 
-@command("register", "Add and edit", exits=(0, 1, 2, 3, 4, 5, 7, 8, 130), writes=True)
+#: So many files of a dry run are shown.
+_FILES_SHOWN = 20
+
+
+@command("register", "Add and edit", exits=(0, 1, 2, 3, 4, 5, 7, 8, 130), writes=True, dry_run=True)
 def register(
     cx: Session, name: Model, paths: Paths, *, param: Param = None, metric: Metric = None, tag: Tag = None,
     annotate: Annotate = None, params_file: ParamsFile = None, params_only: ParamsOnly = None,
@@ -90,9 +94,13 @@ def register(
     Where it comes from is kept, too: the git commit here and what is not committed, user, host and folder, and the
     packages of the environment that is active ($VIRTUAL_ENV, $CONDA_PREFIX). 'registry lineage' shows it.
 
+    With --dry-run all of this is checked, with the policy of --stage, and nothing is written. The number is the one that the
+    version would get now. Commands of the policy are not run.
+
     Examples:
         registry register churn model.pkl -m auc=0.93 -p depth=6 -t team=crm
         registry register churn build/ --metrics-file metrics.json --params-file params.yaml --if-changed --update
+        registry register churn build/ --stage staging --dry-run
         train | registry register churn - --as model.bin --stage staging
         registry register churn build/ --exclude '*.log' --exclude 'checkpoints/' --include 'checkpoints/best.pt'
         registry register churn ours.pkl --allow-unsafe --reason 'pickled by ourselves, reviewed in #123'
@@ -115,7 +123,7 @@ def register(
             inspect=not no_inspect, scan=scan, unsafe=reason, reuse_name=reuse_name, message=message, stage=stage,
             alias=alias, if_changed=if_changed, update=update, how="link" if link else "move" if move else "copy",
             stdin_name=as_, parents=parent or (), data=data or (), code=code or (), command=made_by,
-            environment=environment, python=python, request_id=cx.request_id, progress=progress,
+            environment=environment, python=python, **cx.change, progress=progress,
             capture=[] if no_lineage or lineage == "none" else lineage and [part.strip() for part in lineage.split(",") if part.strip()],
         )  # fmt: skip
     _report(cx, replace(outcome, skipped=params.skipped + metrics.skipped))
@@ -130,7 +138,13 @@ def _report(cx: Session, outcome: RegisterResult) -> None:
         cx.say(outcome.left_out)
     if outcome.new:
         saved = "" if outcome.added == version.size else f", {format_size(outcome.added)} of it new"
-        cx.say(f"registered {version.ref}: {plural(version.files, 'file')}, {format_size(version.size)}{saved}")
+        done = "would register" if cx.dry_run else "registered"
+        cx.say(f"{done} {version.ref}: {plural(version.files, 'file')}, {format_size(version.size)}{saved}")
+        if cx.has_viewer:
+            for file in outcome.manifest[:_FILES_SHOWN]:
+                cx.say(f"  {file.path}")
+            if len(outcome.manifest) > _FILES_SHOWN:
+                cx.say(f"  and {len(outcome.manifest) - _FILES_SHOWN:,} more")
         _warn_of_scan(cx, version)
     else:
         cx.say(f"{version.ref} is taken: {outcome.why}")
@@ -143,7 +157,7 @@ def _report(cx: Session, outcome: RegisterResult) -> None:
 def _report_unstored(cx: Session, outcome: RegisterResult) -> None:
     """Report what was stored of an unchanged version, and what was not."""
     if outcome.updated:
-        cx.say(f"{outcome.ref}: stored {', '.join(outcome.updated)}")
+        cx.say(f"{outcome.ref}: {'would store' if cx.dry_run else 'stored'} {', '.join(outcome.updated)}")
     if not outcome.not_stored:
         return
     kinds = {name.partition(".")[0] for name in outcome.not_stored}
