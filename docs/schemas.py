@@ -222,10 +222,10 @@ def documents() -> dict[str, Schema]:
         ),
         "data": told("For the model card: what it was trained with.", {"type": "string"}),
         "ethics": told("For the model card: what is to be considered.", {"type": "string"}),
-        "licence": told(
+        "license": told(
             "For the model card: an SPDX identifier, an expression, or LicenseRef-NAME.", {"type": "string"}
         ),
-        "license": told("As licence.", {"type": "string"}),
+        "licence": told("As license.", {"type": "string"}),
         "tags": told("Labels of the model: name to text.", texts),
         "annotations": told("What is said of the model: name to text.", texts),
         "id": told(

@@ -50,7 +50,7 @@ SHAPES = {
     "ImportResult": ("imported", "key ref? status why size versions lost warnings excluded empty_folders"),
     "Inspected": ("inspected", "files unseen lineage items=found"),
     "Inspection": ("inspection", "path format framework? framework_version? certain problem? contents"),
-    "CardCheck": ("card_item", "name required state hint"),
+    "CardCheck": ("card_item", "name required state hint field"),
     "RuleResult": ("judgement", "rule=name wanted found outcome file line output?"),
     "LineageNode": ("kin", "ref here note stages archived lineage kin=relatives"),
     "MetricDifference": ("metric_difference", "name change before after delta percent better"),

@@ -109,7 +109,7 @@ def test_what_a_new_model_lacks(reg: Registry, tmp_path: Path) -> None:
     answer = run("card", "churn", "--check", root=reg.root)
     assert answer.code == 5
     assert "description\trequired\tmissing\tdescription in model.yaml" in answer.lines
-    assert answer.err.startswith("error: the card of churn@1 lacks description, licence")
+    assert answer.err.startswith("error: the card of churn@1 lacks description, license")
 
 
 @pytest.mark.parametrize(
@@ -140,6 +140,19 @@ def test_a_licence_that_is_none_is_told(churn: Registry) -> None:
     answer = run("card", "risk/churn", root=churn.root)
     assert (answer.code, answer.out) == (0, card.text)
     assert "did you mean Apache-2.0?" in answer.err
+
+
+def test_both_spellings_are_read_and_must_not_differ(churn: Registry) -> None:
+    path = churn.root / "models/risk/churn/model.yaml"
+    path.write_text(path.read_text().replace("licence: apache-2.0", "license: MIT\nlicence: MIT"))
+    (item,) = [each for each in churn.card("risk/churn").items if each.name == "licence"]
+    assert (item.hint, item.field) == ("MIT", "license")
+    for spelling in ("license", "licence"):
+        churn.tag("risk/churn@1", {spelling: "ISC"})
+        assert churn.card("risk/churn@1").head["license"] == "isc"
+    churn.tag("risk/churn@1", {"licence": "MIT"})
+    with pytest.raises(InvalidInput, match="'license' and 'licence' of risk/churn@1 differ: 'ISC', 'MIT'"):
+        churn.card("risk/churn@1")
 
 
 def test_a_licence_of_ones_own(reg: Registry, tmp_path: Path) -> None:

@@ -196,10 +196,10 @@ def card(
     """Print the model card of a version, in Markdown.
 
     Made from what is known: params, metrics, tags, annotations, lineage, stages, approvals, and what people wrote into
-    model.yaml as description, intended_use, limitations, data, ethics and licence. It begins with the front matter that
+    model.yaml as description, intended_use, limitations, data, ethics and license. It begins with the front matter that
     Hugging Face reads. -q prints the reference, or the file that was written.
 
-    --check looks for description, licence (an SPDX identifier), intended_use, limitations and data, which are required,
+    --check looks for description, license (an SPDX identifier), intended_use, limitations and data, which are required,
     and for more. -q prints what is required and missing.
 
     In a pipe: the card; with -o the file; with --check: name, required or recommended, state (present, missing, wrong),
@@ -235,8 +235,13 @@ def card(
 def _check_card(cx: Session, made: Card) -> None:
     body = {"items": made.items, "ref": made.ref}
     rows = [(item.name, "required" if item.required else "recommended", item.state, item.hint) for item in made.items]
-    shown = [(name, need, _MARKS[state], escape(hint)) for name, need, state, hint in rows]
+    shown = [
+        (item.field, need, _MARKS[state], escape(hint))
+        for item, (_, need, state, hint) in zip(made.items, rows, strict=True)
+    ]
     names = [item.name for item in made.lacking]
     cx.show(Output("card-check", body, names, ("what", "need", "there", "which, or where to say it"), rows, shown))
     if names:
-        raise Refused(f"the card of {made.ref} lacks {', '.join(names)}", "write it into model.yaml")
+        raise Refused(
+            f"the card of {made.ref} lacks {', '.join(item.field for item in made.lacking)}", "write it into model.yaml"
+        )

@@ -9,6 +9,7 @@ from ...core.lazy_dataclass import dataclass, field
 from ...core.records import ModelRecord, VersionRecord
 from ...core.results import Approval
 from ...core.values import TEXT_LENGTH
+from ...errors import InvalidInput
 from ...rules.settings_errors import CARD_KEYS, SettingsSource
 from . import licenses
 from .licenses import Licence
@@ -24,7 +25,7 @@ ANNOTATIONS = {
     "ethics": ("ethics", "ethical_considerations", "special_considerations"),
 }
 DESCRIPTION = "model_description"
-_LICENCE_NAMES = ("license", "licence", "model.license")
+_LICENSE_NAMES = ("license", "licence", "model.license")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,12 +48,19 @@ class CardInput:
 
     @property
     def licence(self) -> Licence | None:
-        """The licence, from tags or annotations of the version, ``model.yaml``, or tags or annotations of the model."""
+        """The licence, from tags or annotations of the version, ``model.yaml``, or tags or annotations of the model.
+
+        Raises :class:`InvalidInput` when one of these has two different ones.
+        """
         version, model = self.version, self.model
         for source in (version.tags, version.annotations, self.fields, model.tags, model.annotations):
-            for name in _LICENCE_NAMES:
-                if text := str(source.get(name) or "").strip():
-                    return licenses.parse_license(text)
+            found = [text for name in _LICENSE_NAMES if (text := str(source.get(name) or "").strip())]
+            if source.get("license") and source.get("licence") and len(set(found)) > 1:
+                raise InvalidInput(
+                    f"'license' and 'licence' of {version.ref} differ: '{found[0]}', '{found[1]}'", "remove one of them"
+                )
+            if found:
+                return licenses.parse_license(found[0])
         return None
 
     @property
@@ -67,7 +75,7 @@ class CardInput:
 
     def rest(self) -> dict[str, str]:
         """The annotations of the version that belong to no section."""
-        placed = {DESCRIPTION, *_LICENCE_NAMES, *(each for names in ANNOTATIONS.values() for each in names)}
+        placed = {DESCRIPTION, *_LICENSE_NAMES, *(each for names in ANNOTATIONS.values() for each in names)}
         if self.has_card:
             placed.add("card")  # the beginning of that card, from its import
         return {name: text for name, text in sorted(self.version.annotations.items()) if name not in placed}
@@ -76,8 +84,8 @@ class CardInput:
 def fields(document: Mapping[str, Any], source: SettingsSource) -> dict[str, str]:
     """Parse the fields for a card of a ``model.yaml``, its ``CARD_KEYS``. Raises :class:`InvalidInput`."""
     texts = {name: _parse_text(document[name], name, source) for name in CARD_KEYS if document.get(name) is not None}
-    other = texts.pop("license", None)
-    if other is not None and texts.setdefault("licence", other) != other:
+    other = texts.pop("licence", None)
+    if other is not None and texts.setdefault("license", other) != other:
         raise source.error(("license",), "says something else than 'licence'", "keep one of them")
     return {name: text for name, text in texts.items() if text}
 

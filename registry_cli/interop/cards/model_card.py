@@ -33,6 +33,11 @@ class CardCheck:
     state: str
     hint: str
 
+    @property
+    def field(self) -> str:
+        """The key in ``model.yaml``: ``license``, of which ``name`` keeps an older spelling; for others the name."""
+        return "license" if self.name == "licence" else self.name
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Card:
@@ -89,7 +94,7 @@ def _make_check(name: str, required: bool, value: Any, hint: str) -> CardCheck:
 def _check_licence(facts: CardInput) -> CardCheck:
     licence = facts.licence
     if licence is None:
-        return CardCheck("licence", True, MISSING, "licence in model.yaml: an SPDX identifier, as Apache-2.0")
+        return CardCheck("licence", True, MISSING, "license in model.yaml: an SPDX identifier, as Apache-2.0")
     if licence.known:
         return CardCheck("licence", True, PRESENT, licence.spdx or licence.word)
     near = f"did you mean {licence.near}?" if licence.near else "write LicenseRef-NAME for one of your own"
