@@ -124,7 +124,7 @@ VERBS = {
     "sign": Verb("Release", "gates", "Sign a version.", "ref", "--key=FILE --dry-run,-n", writes=True),
     "trust": Verb("Release", "trust", "Let the commands of policies run on this machine.", "model", "--list --revoke --yes,-y"),
     "observe": Verb("Monitor", "monitor", "Record metrics of a version in use.", "ref text*", "--at= --n= --target= --slice= --from= --format= --dry-run,-n", writes=True),
-    "monitor": Verb("Monitor", "monitor", "Check recorded metrics against the rules.", "text*", "--window= --format= --plot --dry-run,-n", writes=True),
+    "monitor": Verb("Monitor", "monitor", "Check recorded metrics against the rules.", "ref*", "--window= --format= --plot --dry-run,-n", writes=True),
     "profile": Verb("Monitor", "monitor", "Record what the data of a version looks like.", "ref text", "--column= --dry-run,-n", writes=True),
     "drift": Verb("Monitor", "monitor", "Measure how far data is from the profile of a version.", "ref text", "--target= --max= --dry-run,-n", writes=True),
     "report": Verb("Monitor", "report", "Write pages about models in HTML, or serve them on this machine.", "model*", "--output,-o= --since= --open --serve --port=", indexed=True),

@@ -44,11 +44,8 @@ def replay(entries: Iterable[JournalEntry], until: str) -> PastState | None:
     if rebuilt := next((each.event for each in reversed(later) if each.event.action == "repaired"), None):
         message = f"what was at {until} is lost: the journal was written anew at {rebuilt.at}"
         raise Damaged(message, "ask for a later time")
-    if (
-        not past
-        or next((each for each in reversed(past) if each.event.action != "passed-over"), past[0]).event.action
-        == MODEL_DELETED
-    ):
+    last = next((each for each in reversed(past) if each.event.action != "passed-over"), None)
+    if last is None or last.event.action == MODEL_DELETED:
         return None
     table = StageTable()
     for entry in past:
