@@ -280,7 +280,8 @@ def resolve_version(
         return snapshot, snapshot.resolve(selector)
     found = load_past(snapshot, as_of)
     if found is None:
-        raise NotFound(f"there was no model '{snapshot.name}' at {as_of}")
+        ensure_exists(snapshot.paths, snapshot.table)
+        raise NotFound(f"there was no model '{snapshot.name}' yet at {as_of}")
     past, then = found
     if selector.latest:
         number = past.latest()

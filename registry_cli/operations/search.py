@@ -138,9 +138,12 @@ def _as_of(snapshot: ModelSnapshot, then: str | None) -> tuple[ModelSnapshot, in
 
 def get_model(context: RegistryContext, name: str, *, as_of: str | datetime | None = None) -> ModelRecord:
     """Return a model, now or at a time."""
-    past = _as_of(open_snapshot(context, name, deleted=as_of is not None), resolve_time(as_of, context.clock))
+    then = resolve_time(as_of, context.clock)
+    snapshot = open_snapshot(context, name, deleted=then is not None)
+    past = _as_of(snapshot, then)
     if past is None:
-        raise NotFound(f"there was no model '{name}' at {resolve_time(as_of, context.clock)}")
+        reader.ensure_exists(snapshot.paths, snapshot.table)
+        raise NotFound(f"there was no model '{name}' yet at {then}")
     return past[0].model.record(past[0].state, past[1])
 
 
