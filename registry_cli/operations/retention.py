@@ -23,14 +23,15 @@ from ..rules.retention_rules import RetentionStep, iter_policy_steps
 from ..rules.stages import ARCHIVE, DELETE, PACK
 from ..store import codec, history
 from ..store.maintenance import gc
+from ..store.model_names import iter_model_names
 from ..store.packs import pack_writer
-from ..store.reader import ModelReader, ModelSnapshot
+from ..store.reader import ModelReader, ModelSnapshot, is_deleted
 from ..store.writer import Writer
 from . import settings
 from .archive import commit_in_turn, delete_numbers, ensure_deletable, ensure_no_rollback_targets, make_event_id
 from .context import open_model, open_snapshot
 from .pack import PackRequest, find_packed, pack_versions
-from .search import list_model_names, raise_error, search_versions
+from .search import raise_error, search_versions
 from .transaction import Transaction, make_event, take_snapshot, transaction
 
 if TYPE_CHECKING:
@@ -341,14 +342,16 @@ def _iter_steps(
 ) -> Iterator[tuple[ModelSnapshot, list[RetentionStep]]]:
     """Iterate over models and their steps: deletions first, so that what is archived now is not deleted yet."""
     chosen = (
-        list_model_names(context)
+        iter_model_names(context.layout)
         if models is None
         else [open_model(context, name).name for name in dict.fromkeys(as_list(models, "models"))]
     )
     policies = None if rules else settings.RetentionPolicies(context.layout)
     for name in chosen:
         try:
-            snapshot = open_snapshot(context, name)
+            snapshot = open_snapshot(context, name, deleted=models is None)
+            if models is None and is_deleted(snapshot.paths, snapshot.table):
+                continue
             if policies:
                 steps = _list_policy_steps(context, snapshot, policies, on_warning)
             else:
