@@ -46,12 +46,12 @@ PIPE = "In a pipe: "
 
 #: What goes to a pipe, for the commands whose help text doesn't say it.
 PIPES = {
-    "init": "nothing; with `-q` the folder.",
+    "init": "the folder.",
     "info": "one `key<TAB>value` line each.",
     "register": "the reference.",
     "path": "the path.",
     "fetch": "the folder.",
-    "cat": "the bytes of the file, nothing else. `--json` and `-q` change nothing.",
+    "cat": "the bytes of the file, nothing else. `-q` changes nothing; `--json` is refused (exit 2).",
     "tag": "the reference.",
     "annotate": "the reference.",
     "log-metric": "the reference.",

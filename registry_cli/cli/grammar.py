@@ -108,7 +108,7 @@ VERBS = {
     "diff": Verb("Retrieve", "compare", "Show what differs between two versions.", "ref ref", "--exit-code", indexed=True),
     "path": Verb("Retrieve", "fetch", "Print where a version lies, to be used in place.", "ref text", "--verify --as-of=", indexed=True),
     "fetch": Verb("Retrieve", "fetch", "Copy a version to a folder, every byte checked.", "ref", "--output,-o=FILE --only= --exclude= --force", indexed=True),
-    "cat": Verb("Retrieve", "fetch", "Write files of a version to standard output.", "ref text", "--only= --exclude=", indexed=True),
+    "cat": Verb("Retrieve", "fetch", "Write files of a version to standard output.", "ref text", "--only= --exclude= --force", indexed=True),
     "export": Verb("Retrieve", "import_export", "Write versions, models or all to one file, or for another tool.", "ref*", "--all,-a --format= --flavor= --force"),
     "card": Verb("Retrieve", "import_export", "Print the model card of a version, in Markdown.", "ref", "--check --output,-o=FILE --force"),
     "history": Verb("Retrieve", "history", "Show every change of a model, or of all.", "model", "--all,-a --since= --until= --action= --stage= --limit= --follow,-f --utc --checkpoint"),

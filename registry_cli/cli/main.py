@@ -143,7 +143,14 @@ def _failure(arguments: list[str], error: Exception) -> int:
         request = getattr(error, "request_id", "")
         return _fail(arguments, error.message, error.hint, error.kind, error.exit_code, request)
     if isinstance(error, OSError):
-        return _fail(arguments, explain(error), "", "failed", 1)
+        hint = ""
+        if isinstance(error, PermissionError) and isinstance(error.filename, str):
+            from pathlib import Path
+
+            from ..core.accounts import describe_access
+
+            hint = describe_access(Path(error.filename2 or error.filename))
+        return _fail(arguments, explain(error), hint, "failed", 1)
     message = f"unexpected {type(error).__name__}: {error}"
     return _fail(arguments, message, "please report it; --debug shows where it came from", "failed", 1)
 

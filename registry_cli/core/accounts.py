@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +21,30 @@ def account_name(user: int) -> str:
         return pwd.getpwuid(user).pw_name
     except (KeyError, OverflowError):
         return f"uid:{user}"
+
+
+def describe_access(path: Path) -> str:
+    """Return who may write to a file or folder that this user may not; empty where the file system does not say.
+
+    Of one that does not exist it is the folder around it that counts.
+    """
+    import grp
+
+    status = None
+    for each in (path, *path.absolute().parents):
+        with contextlib.suppress(OSError):
+            status = os.lstat(each)
+            break
+    if status is None:
+        return ""
+    owner = account_name(status.st_uid)
+    if status.st_mode & 0o020 and status.st_gid not in (os.getegid(), *os.getgroups()):
+        try:
+            group = grp.getgrgid(status.st_gid).gr_name
+        except (KeyError, OverflowError):
+            group = f"gid:{status.st_gid}"
+        return f"only the group '{group}' may write there, and you are not in it; ask {owner}, who owns it"
+    return "" if status.st_uid == os.geteuid() else f"it belongs to {owner}"
 
 
 def config_folder(environment: Mapping[str, str]) -> Path | None:

@@ -61,7 +61,7 @@ def stage_name(text: str) -> str:
     """``text`` if it can be the name of a stage, else :class:`InvalidInput`."""
     if not _STAGE.match(text):
         raise InvalidInput(f"'{text}' is no stage name", "use a-z, 0-9, '_', '-', up to 32 characters, a letter first")
-    _refuse_selector_like(text, "stage")
+    _refuse_selector_like(text, "a stage")
     return text
 
 
@@ -69,7 +69,7 @@ def alias_name(text: str, stages: tuple[str, ...] = ()) -> str:
     """``text`` if it can be an alias in a registry with these ``stages``, else :class:`InvalidInput`."""
     if not _PART.match(text) or ".." in text or text.endswith("."):
         raise InvalidInput(f"'{text}' is no alias", "use a-z, 0-9, '.', '_', '-', up to 63 characters")
-    _refuse_selector_like(text, "alias")
+    _refuse_selector_like(text, "an alias")
     if text in stages:
         raise InvalidInput(f"'{text}' is no alias", f"a stage has that name: registry promote REF {text}")
     return text
@@ -77,7 +77,7 @@ def alias_name(text: str, stages: tuple[str, ...] = ()) -> str:
 
 def _refuse_selector_like(text: str, what: str) -> None:
     if text in _RESERVED or text.startswith("sha256") or _NUMBER_LIKE.match(text):
-        raise InvalidInput(f"'{text}' can't be the name of a {what}", "it already means something in a reference")
+        raise InvalidInput(f"'{text}' can't be the name of {what}", "it already means something in a reference")
 
 
 def request_id(text: str) -> str:

@@ -164,11 +164,15 @@ class BundleImporter:
         return each.outcome("planned", number=expect_number(self.context, each, highest))
 
     def _find_same_files(self, paths: ModelLayout, version: BundleVersion) -> int | None:
-        """Return the version that has the same files, if ``skip_existing`` is set."""
-        if not self.choice.skip_existing or not is_model(paths):
+        """Return the version that has the same files, if ``skip_existing`` is set, or that this one was exported from."""
+        if not is_model(paths):
             return None
         model = ModelReader(paths)
-        return model.with_digest(version.digest, model.state().table)
+        table = model.state().table
+        if self.choice.skip_existing:
+            return model.with_digest(version.digest, table)
+        own = self.contents.registry == self.context.settings.id and version.number in model.numbers(table)
+        return version.number if own and model.sealed(version.number).digest == version.digest else None
 
     def _stage_model(self, part: BundleModelReader) -> None:
         manifest_part = part.part

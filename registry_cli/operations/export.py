@@ -110,6 +110,8 @@ def fetch(
 
 def resolve_target_path(context: RegistryContext, target: str | os.PathLike[str]) -> Path:
     """``target``, if something may be written there without harm to a registry: to this one, or another."""
+    if not os.fspath(target):
+        raise InvalidInput("'' is no path", "was a variable empty?")
     destination = Path(target).absolute()
     real, root = destination.resolve(), context.root.resolve()
     if inside := RegistryBoundary(root).registry_of(real):

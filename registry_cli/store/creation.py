@@ -31,6 +31,8 @@ def make_registry(root: Layout, shared: str, stages: tuple[str, ...], created: s
     taken = Conflict(f"{root.root} is a registry already", f"registry -C {root.root} info shows it")
     if files.exists(root.config):
         raise taken
+    if files.exists(root.root) and not root.root.is_dir():
+        raise InvalidInput(f"{root.root} is not a folder", "name another: registry init DIR")
     if files.list_folder(root.models):
         raise Conflict(f"{root.models} exists and is not empty", "name another folder: registry init DIR")
     modes = Modes.of(shared)

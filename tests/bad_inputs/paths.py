@@ -124,7 +124,7 @@ def a_file_that_may_not_be_read(world: World, case: Case) -> None:
         registry = _registry_of(NOBODY, folder / "registry")
         answer = as_user(NOBODY, "register", "m", secret, root=registry)
         assert_refused(answer, 1)
-        assert answer.err == f"error: permission denied: {secret}\n"
+        assert answer.err == f"error: permission denied: {secret}; it belongs to root\n"
         assert Registry(registry).admin.model_names() == []
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from registry_cli import Registry
 from tests.cli.conftest import Site
-from tests.commands import environment, shell, spawn
+from tests.commands import environment, on_terminal, run, shell, spawn
 
 
 def _place(site: Site) -> str:
@@ -67,3 +70,20 @@ def test_ascii_output_escapes_what_it_can_not_say(site: Site) -> None:
     assert answer.code == 0
     assert r"\u6a21\u578b" in answer.out
     assert spawn("list", root=site.root, env=environment(PYTHONIOENCODING="latin-1")).code == 0
+
+
+def test_no_binary_file_reaches_a_terminal(tmp_path: Path) -> None:
+    reg = Registry.init(tmp_path / "reg")
+    for name, data in (
+        ("text.txt", "text, \u00e9\n".encode()),
+        ("model.pkl", b"\x80\x04K\x01."),
+        ("colour", b"\x1b[31m"),
+    ):
+        (tmp_path / name).write_bytes(data)
+        reg.register(name.partition(".")[0], [tmp_path / name])
+    assert on_terminal("cat", "text@1", root=reg.root).out == "text, \u00e9\n"
+    for name in ("model", "colour"):
+        refused = on_terminal("cat", f"{name}@1", root=reg.root)
+        assert (refused.code, "the file is binary; redirect it" in refused.out) == (2, True)
+    assert "\x1b[31m" in on_terminal("cat", "colour@1", "--force", root=reg.root).out
+    assert run("cat", "colour@1", root=reg.root).out == "\x1b[31m"

@@ -164,6 +164,20 @@ def test_versions_become_new_versions_that_say_where_they_come_from(
     assert statuses(site.import_(out)) == [("churn@2", "skipped", "churn@2"), ("churn@5", "skipped", "churn@5")]
 
 
+def test_what_was_exported_here_is_not_added_again(site: Registry, make_file: Make, tmp_path: Path) -> None:
+    site.register("churn", [make_file("one")])
+    site.register("churn", [make_file("one")])
+    out = tmp_path / "out.tar"
+    site.export(["churn@1", "churn@2"], out)
+    site.register("churn", [make_file("three")])
+    for dry_run in (True, False):
+        found = site.import_(out, merge=True, dry_run=dry_run)
+        assert statuses(found) == [("churn@1", "skipped", "churn@1"), ("churn@2", "skipped", "churn@2")]
+    assert len(site.versions("churn")) == 3
+    site.delete("churn@1")
+    assert statuses(site.import_(out, merge=True))[0] == ("churn@1", "imported", "churn@4")
+
+
 def _checkpoint(text: str) -> Checkpoint:
     found = event_history.parse_checkpoint(text)
     assert found

@@ -379,7 +379,7 @@ def _show_plans(cx: Session, registry: Registry, plans: list[Plan], target: str 
         for verdict in each.verdicts
     ]
     shown = [(ref, what, why, format_size(freed) if what != "keep" else "") for ref, what, why, freed in rows]
-    cx.show(Output("plans", body, refs, ("ref", "plan", "reason", "frees"), rows, shown))
+    cx.show(Output("plans", body, dict.fromkeys(refs), ("ref", "plan", "reason", "frees"), rows, shown))
 
 
 def _confirm(cx: Session, plans: list[Plan]) -> None:

@@ -68,6 +68,8 @@ def fetch(
         registry fetch churn@latest -o model/ --force
         registry fetch churn@7 -o weights/ --only '*.safetensors' --exclude 'checkpoints/'
     """
+    if output == "":
+        raise InvalidInput("'' is no path", "was a variable empty?")
     registry = cx.reader()
     version = registry.version(ref)
     target = output or f"{version.model.replace('/', '-')}-{version.number}"
@@ -86,8 +88,29 @@ def fetch(
     cx.show_one("fetched", data, target)
 
 
+class _TextTerminal(process.StandardOutput):
+    """A terminal, which gets no binary file: its bytes could change how the terminal works."""
+
+    def write(self, block: bytes) -> None:
+        try:
+            block.decode()
+            broken = False
+        except UnicodeDecodeError as error:
+            broken = error.start < len(block) - 3  # not a character that the next block continues
+        if broken or b"\0" in block or b"\x1b" in block:
+            raise InvalidInput("the file is binary", "redirect it to a file or a program, or add --force")
+        super().write(block)
+
+
 @command("cat", "Retrieve", exits=(0, 1, 2, 3, 6), indexed=True)
-def cat(cx: Session, ref: Ref, file: File = None, only: Only = None, exclude: Except = None) -> None:
+def cat(
+    cx: Session,
+    ref: Ref,
+    file: File = None,
+    only: Only = None,
+    exclude: Except = None,
+    force: Annotated[bool, flag("--force", "Write a binary file to a terminal, too.")] = False,
+) -> None:
     """Write files of a version to standard output.
 
     FILE can be left out when the version has only one. With --only or --exclude all files that match are written, one
@@ -101,4 +124,5 @@ def cat(cx: Session, ref: Ref, file: File = None, only: Only = None, exclude: Ex
     """
     if cx.as_json:
         raise InvalidInput("the bytes of a file are no JSON", f"registry show {ref} --json lists the files")
-    cx.reader().artifacts.cat(ref, file, process.StandardOutput(), only=only or (), exclude=exclude or ())
+    stream = process.StandardOutput() if force or cx.is_piped else _TextTerminal()
+    cx.reader().artifacts.cat(ref, file, stream, only=only or (), exclude=exclude or ())

@@ -6,8 +6,10 @@ import errno
 import select
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from ...core.records import JournalEntry, ModelHistoryEntry
 from ...errors import InvalidInput, RegistryError
@@ -15,7 +17,7 @@ from ..command import argument, command, flag, option
 from ..formatting import escape, format_numbers, format_time, shorten, time_column
 from ..json_shapes import document, dumps
 from ..options import parse_model_name
-from ..process import OutputError, flush, write
+from ..process import OutputError, Terminated, flush, write
 from ..session import Output, Session, TableView
 
 if TYPE_CHECKING:
@@ -110,13 +112,24 @@ def _follow(cx: Session, reader: Registry, model: str | None, until: str | None,
             cx.warn(error.message)
 
     many = model is None
-    for each in reader.admin.follow(model, pause=_pause, on_damage=warn_once, **wanted):
+    entries = reader.admin.follow(model, pause=_pause, on_damage=warn_once, **wanted)
+    while (each := _next_entry(cx, entries)) is not None:
         if cx.as_json:  # on one line, also on a terminal
             write(dumps(document("event", each)))
         else:
             line = escape("  ".join(filter(None, _format_cells(each, many, utc))))
             cx.show(Output("event", each, filter(None, [_reference(each)]), rows=[_format_row(each, many)], text=line))
         flush()
+
+
+def _next_entry(cx: Session, entries: Iterator[ModelHistoryEntry]) -> ModelHistoryEntry | None:
+    """Wait for the next entry. A signal is how this ends: without --json only the exit code says so."""
+    try:
+        return next(entries, None)
+    except Terminated as stopped:
+        if cx.as_json:
+            raise
+        raise typer.Exit(128 + stopped.number) from None
 
 
 def _pause() -> None:
