@@ -57,7 +57,7 @@ def list_model_names(context: RegistryContext) -> list[str]:
 def _is_deleted(context: RegistryContext, name: str) -> bool:
     try:
         return reader.is_deleted(context.layout.model(name))
-    except RegistryError:  # whoever reads the model reports that
+    except (RegistryError, OSError):  # whoever reads the model reports that
         return False
 
 

@@ -225,6 +225,33 @@ def test_what_is_registered_meanwhile_is_refused_or_deleted(churn: Registry, mak
     assert is_sound(churn)
 
 
+def test_one_model_that_cannot_be_read_hides_no_other(churn: Registry, make_file: Make, tmp_path: Path) -> None:
+    churn.register("other", [make_file("other")])
+    churn.delete("churn", model=True)
+    stages = Layout(churn.root).model("other").stages
+    text = stages.read_bytes()
+    stages.unlink()
+    stages.symlink_to(tmp_path / "elsewhere")
+    assert churn.admin.model_names() == ["other"], "damage is for whoever reads it"
+    stages.unlink()
+    stages.write_bytes(text)
+    stages = Layout(churn.root).model("churn").stages
+    text = stages.read_bytes()
+    stages.write_bytes(b"format: 2\n")
+    with pytest.raises(RegistryError):
+        churn.register("churn", [make_file("x")])
+    assert not list((churn.root / "models/churn/versions").iterdir())
+    stages.write_bytes(text)
+
+
+def test_a_bundle_of_all_leaves_it_out(churn: Registry, make_file: Make, tmp_path: Path) -> None:
+    churn.register("other", [make_file("other")])
+    churn.delete("churn", model=True)
+    churn.export(None, tmp_path / "all.tar")
+    site = Registry.init(tmp_path / "site")
+    assert [each.ref for each in site.import_(tmp_path / "all.tar")] == ["other"]
+
+
 def test_hooks_hear_of_it(churn: Registry) -> None:
     heard: list[tuple[str, str, int | None]] = []
 
