@@ -191,15 +191,8 @@ def delete(
     request = request_id or os.urandom(16).hex()
     by_model = {names.model_name(str(each)): [] for each in as_list(refs, "refs")} if model else _group_by_model(refs)
     if len(by_model) > 1 and not dry_run:
-        delete(
-            context,
-            list(by_model) if model else chain.from_iterable(by_model.values()),
-            model=model,
-            force=force,
-            reason=reason,
-            dry_run=True,
-            request_id=request_id,
-        )
+        every = list(by_model) if model else list(chain.from_iterable(by_model.values()))
+        delete(context, every, model=model, force=force, reason=reason, dry_run=True, request_id=request_id)
     with commit_in_turn(request, dry_run) as outcomes:
         for name, references in by_model.items():
             if model:

@@ -21,12 +21,11 @@ from ..core.results import FileReport, PointerChange, RegisterResult
 from ..core.times import format_time
 from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
 from ..rules import stages as rules
-from ..rules.unstored_values import Unstored, compare_unstored
 from ..store import codec, creation, journal, manifest, reader, registration, source_files, staging
 from ..store.filesystem import files
 from ..store.filesystem.containment import RegistryBoundary
 from ..store.layout import ModelLayout
-from ..store.registration import UNCHANGED, RegisterOutcome
+from ..store.registration import UNCHANGED, RegisterOutcome, Unstored, compare_unstored
 from ..store.selection import FileSelection
 from .context import get_account_name, read_version
 from .inspection import ArtifactAnalysis, get_scan_rules

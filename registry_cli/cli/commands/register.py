@@ -94,15 +94,13 @@ def register(
     Where it comes from is kept, too: the git commit here and what is not committed, user, host and folder, and the
     packages of the environment that is active ($VIRTUAL_ENV, $CONDA_PREFIX). 'registry lineage' shows it.
 
-    With --dry-run all of this is checked, with the policy of --stage, and nothing is written. The number is the one that the
-    version would get now. Commands of the policy are not run.
+    With --dry-run all of this is checked, and the policy of --stage but for its commands; nothing is written.
 
     Examples:
         registry register churn model.pkl -m auc=0.93 -p depth=6 -t team=crm
         registry register churn build/ --metrics-file metrics.json --params-file params.yaml --if-changed --update
-        registry register churn build/ --stage staging --dry-run
         train | registry register churn - --as model.bin --stage staging
-        registry register churn build/ --exclude '*.log' --exclude 'checkpoints/' --include 'checkpoints/best.pt'
+        registry register churn build/ --exclude '*.log' --exclude 'checkpoints/' --include 'checkpoints/best.pt' --dry-run
         registry register churn ours.pkl --allow-unsafe --reason 'pickled by ourselves, reviewed in #123'
         registry register churn model.pkl --command 'python train.py' --data train.csv --parent churn@production
     """
