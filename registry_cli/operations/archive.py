@@ -233,12 +233,6 @@ def _delete_model(
     outcomes: list[VersionsChanged],
 ) -> None:
     """Delete the versions of a model one after another, and then the model, under one lock."""
-    if children and not force:
-        more = f" and {len(children) - 3:,} more" if len(children) > 3 else ""
-        raise Conflict(
-            f"model '{name}' can't be deleted: it is a parent of {', '.join(children[:3])}{more}",
-            "delete those first, or add --force and a --reason",
-        )
     request = request_id or os.urandom(16).hex()
     event_id = f"{request}:1" if request_id else None
     trash: list[Path] = []
@@ -252,11 +246,15 @@ def _delete_model(
                 f"model '{name}' can't be deleted: {' and '.join(pointers)} {'points' if len(pointers) == 1 else 'point'} to its versions",
                 "clear stages with 'registry demote', aliases with 'registry alias --remove'",
             )
+        if children and not force:
+            more = f" and {len(children) - 3:,} more" if len(children) > 3 else ""
+            raise Conflict(
+                f"model '{name}' can't be deleted: it is a parent of {', '.join(children[:3])}{more}",
+                "delete those first, or add --force and a --reason",
+            )
         left = VersionRanges.from_numbers(ModelReader(writer.paths).numbers(writer.table))
-        begun = (
-            str(first.event.detail.get("versions", "")) if first else ""
-        )  # by the same request, which was interrupted
-        numbers = VersionRanges.parse(begun) | left
+        begun = first.event.detail.get("versions", "") if first else ""  # by this request, which was interrupted
+        numbers = VersionRanges.parse(str(begun)) | left
         names.request_id(f"{request}:{len(numbers)}")
         overridden = ensure_deletable(context, writer, take_snapshot(writer), left, force)
         if children:

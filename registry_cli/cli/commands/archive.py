@@ -205,6 +205,7 @@ def _delete_models(cx: Session, names: list[str], reason: str, force: bool, yes:
             raise InvalidInput("deleting a model can't be undone", "add --yes")
         for each in registry.delete(models, **{**change, "dry_run": True}):
             cx.say(f"This deletes the model {each.model} and its {plural(len(each.versions), 'version')} for good.")
+            _report_overridden(cx, [each], True)
             if cx.ask("Type its name to confirm:") != each.model:
                 raise InvalidInput("nothing was changed", f"type {each.model}, or add --yes")
     done = registry.delete(models, **change, dry_run=dry_run)
