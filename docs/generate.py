@@ -1,5 +1,5 @@
-"""Writes what the code knows best: ``docs/reference/commands.md``, ``docs/reference/python-api.md``, and what completion
-knows of the commands, in ``registry_cli/cli/grammar.py``.
+"""Writes what the code knows best: ``docs/reference/commands.md``, ``docs/reference/python-api.md``, the manual page, and
+what help and completion know of the commands, in ``registry_cli/cli/grammar.py``.
 
     python docs/generate.py            # write them
     python docs/generate.py --check    # exit 1 if one of them is not what would be written
@@ -10,6 +10,7 @@ A test runs the second.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import inspect
 import keyword
 import re
@@ -19,11 +20,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import typer
-
 import registry_cli
 from registry_cli import Registry, errors
-from registry_cli.cli import command, grammar
+from registry_cli.cli import command, grammar, manual
 from registry_cli.core.progress import SILENT, Progress
 from registry_cli.core.records import Checkpoint, ModelHistoryEntry, ModelSummary, VersionSummary
 from registry_cli.operations.find import FileMatch
@@ -66,9 +65,6 @@ PIPES = {
     "profile": "the reference of the version.",
 }
 
-#: The options that many commands share, by the names of their parameters.
-ALL_SHARED = {*command.SHARED, *command.WRITING, *command.INDEXED}
-
 #: Every command, in the order of the verbs. One that ``grammar.ORDER`` does not name is an error here.
 _MODULES = (ROOT / "registry_cli/cli/commands").glob("[a-z]*.py")
 COMMANDS = dict(
@@ -103,18 +99,18 @@ NAMESPACES: tuple[tuple[str, str, type], ...] = (
     ("Maintenance, models and settings", "admin", AdminOperations),
 )
 #: Verbs that have no method: they are about the shell, and the user's own settings.
-NO_METHOD = {"completion", "hooks"}
+NO_METHOD = {"completion", "help", "hooks"}
 
 
 def commands() -> str:
     """The page of the commands."""
-    group: Any = typer.main.get_command(command.build(COMMANDS.values()))
-    lines = ["# Commands", "", NOTE, "", *_commands_intro(group.commands["promote"], group.commands["list"])]
+    parsed = manual.parse_commands(COMMANDS.values())
+    lines = ["# Commands", "", NOTE, "", *_commands_intro(parsed["promote"], parsed["list"])]
     for group_name in grammar.GROUPS:
         lines += [f"**{group_name}**: " + " · ".join(f"[`{verb}`](#{verb})" for verb in _verbs(group_name)), ""]
     for group_name in (*grammar.GROUPS, ""):  # the last are deprecated
         for verb in _verbs(group_name):
-            lines += _command(verb, group.commands[verb])
+            lines += _command(verb, parsed[verb])
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -125,7 +121,9 @@ def _verbs(group: str) -> list[str]:
 def _commands_intro(writing: Any, indexed: Any) -> list[str]:
     return [
         "`registry VERB [ARGUMENTS] [OPTIONS]`, or `python -P -m registry_cli` in place of `registry` (`-P`, from Python 3.11 on, keeps the current folder off the import path; without it the command drops that folder itself, once it has started). `registry --help` lists the",
-        "verbs, `registry VERB --help` explains one, `registry --version` prints the version.",
+        "verbs, `registry VERB --help` or `registry help VERB` explains one, `registry help TOPIC` shows a page of this",
+        "documentation, `registry help --all` lists both. `registry --version` prints the version; `man registry` has all of",
+        "this, where the package is installed into a prefix on the manual path.",
         "",
         "How versions are named: [references and names](references.md). What codes mean: [exit codes](exit-codes.md).",
         "What `--json` prints: [JSON](json.md). How the registry is found: [environment](environment.md).",
@@ -134,18 +132,18 @@ def _commands_intro(writing: Any, indexed: Any) -> list[str]:
         "",
         "They can stand behind the verb or before it.",
         "",
-        *_options(writing, lambda option: option.name in command.SHARED, help_too=True),
+        *_options(writing, command.SHARED, help_too=True),
         "",
         "## Options of every command that writes",
         "",
-        *_options(writing, lambda option: option.name in command.WRITING),
+        *_options(writing, command.WRITING),
         "",
         "A request id is up to 128 letters, digits and `. _ : / -`, and is good for one request. Repeating a command with",
         "the id of one that was carried out changes nothing and gives the result of the first.",
         "",
         "## Options of every command that may use the index",
         "",
-        *_options(indexed, lambda option: option.name in command.INDEXED),
+        *_options(indexed, command.INDEXED),
         "",
         "The answer is the same with and without it; what [the index](../explanation/guarantees.md#the-index) is.",
         "",
@@ -170,13 +168,13 @@ def _command(name: str, parsed: Any) -> list[str]:
     summary, _, details = parsed.help.partition("\n\n")
     paragraphs = [" ".join(part.split()) for part in details.split("\n\n") if part.strip()]
     pipe = next((part.removeprefix(PIPE) for part in paragraphs if part.startswith(PIPE)), PIPES.get(name, ""))
-    usage = " ".join(["registry", name, *(_argument(each) for each in _arguments(parsed)), "[OPTIONS]"])
+    usage = " ".join(["registry", name, *map(manual.format_argument, manual.list_arguments(parsed)), "[OPTIONS]"])
     lines = [f"### {name}", "", summary, "", f"    {usage}", ""]
     for paragraph in paragraphs:
         if not paragraph.startswith(PIPE):
             lines += [_fill(paragraph), ""]
-    rows = [(f"`{_argument(each)}`", each.help) for each in _arguments(parsed)]
-    rows += _option_rows(parsed, lambda option: option.name not in ALL_SHARED)
+    rows = [(f"`{manual.format_argument(each)}`", each.help) for each in manual.list_arguments(parsed)]
+    rows += _option_rows(manual.list_options(parsed))
     if rows:
         lines += [*_table(("argument or option", "meaning"), rows), ""]
     shared = "[every command](#options-of-every-command)"
@@ -185,9 +183,9 @@ def _command(name: str, parsed: Any) -> list[str]:
     if verb.indexed:
         shared += " and of [every command that may use the index](#options-of-every-command-that-may-use-the-index)"
     lines += [f"And the options of {shared}.", "", f"**In a pipe**: {pipe}", ""]
-    examples, codes = _epilog(parsed.epilog)
-    lines += ["**Examples**", "", *(f"    {each}" for each in examples), ""]
-    lines += ["**Exit codes**: " + " · ".join(f"{code} {_short(text)}" for code, text in codes), ""]
+    lines += ["**Examples**", "", *(f"    {each}" for each in COMMANDS[name].examples), ""]
+    codes = [f"{code} {_short(grammar.code_of(name, code))}" for code in COMMANDS[name].exits]
+    lines += ["**Exit codes**: " + " · ".join(codes), ""]
     return lines
 
 
@@ -195,27 +193,17 @@ def _short(text: str) -> str:
     return re.split("[:,]", text)[0]
 
 
-def _arguments(parsed: Any) -> list[Any]:
-    return [each for each in parsed.params if each.param_type_name == "argument"]
-
-
-def _argument(argument: Any) -> str:
-    return str(argument.metavar or argument.name)
-
-
-def _options(parsed: Any, wanted: Any, *, help_too: bool = False) -> list[str]:
-    rows = _option_rows(parsed, wanted)
+def _options(parsed: Any, names: Any, *, help_too: bool = False) -> list[str]:
+    rows = _option_rows(manual.list_options(parsed, names))
     if help_too:
         rows.append(("`-h`, `--help`", "Explain the command."))
     return _table(("option", "meaning"), rows)
 
 
-def _option_rows(parsed: Any, wanted: Any) -> list[tuple[str, str]]:
+def _option_rows(options: list[Any]) -> list[tuple[str, str]]:
     rows = []
-    for option in parsed.params:
-        if option.param_type_name != "option" or not wanted(option):
-            continue
-        flags = ", ".join(f"`{flag}`" for flag in sorted(option.opts, key=len))
+    for option in options:
+        flags = ", ".join(f"`{flag}`" for flag in manual.sort_names(option))
         value = f" `{option.metavar}`" if option.metavar else ""
         more = " May be given again." if option.multiple else ""
         default = option.default
@@ -223,15 +211,6 @@ def _option_rows(parsed: Any, wanted: Any) -> list[tuple[str, str]]:
             more += f" Default: `{default:g}`." if isinstance(default, float) else f" Default: `{default}`."
         rows.append((flags + value, f"{option.help}{more}"))
     return rows
-
-
-def _epilog(text: str) -> tuple[list[str], list[tuple[str, str]]]:
-    """The examples and the exit codes of a help text."""
-    examples, codes = text.replace("\b\n", "").split("Exit codes:")
-    parts = (line.strip().partition(" ") for line in codes.splitlines() if line.strip())
-    return [line.strip() for line in examples.splitlines()[1:] if line.strip()], [
-        (code, words.strip()) for code, _, words in parts
-    ]
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, str]]) -> list[str]:
@@ -456,7 +435,7 @@ def _errors() -> list[str]:
 #: The kinds of arguments by their metavars without brackets and dots; others are texts.
 KINDS = {
     "ALIAS": "alias", "DIR": "dir", "NAME": "model", "NAME|REF": "ref", "PATH": "file", "PATH|REF": "target", "REF": "ref", "REF OUT": "ref",
-    "SOURCE": "source", "STAGE": "stage", "VERSION": "selector", "bash|zsh|fish": "shell",
+    "SOURCE": "source", "VERB|TOPIC": "topic", "STAGE": "stage", "VERSION": "selector", "bash|zsh|fish": "shell",
 }  # fmt: skip
 #: What is a model for others is a model or one of its versions for this one.
 KINDS_OF = {("compare", "model"): "model@"}
@@ -469,17 +448,17 @@ def verbs() -> str:
     """The module of the verbs, its generated part made anew: completion answers before Typer is imported."""
     path = ROOT / "registry_cli/cli/grammar.py"
     head, mark, _ = path.read_text(encoding="utf-8").partition("# Generated: do not edit below.\n")
-    group: Any = typer.main.get_command(command.build(COMMANDS.values()))
-    writing, indexed = group.commands["promote"].params, group.commands["list"].params
+    commands = manual.parse_commands(COMMANDS.values())
+    writing, indexed = commands["promote"].params, commands["list"].params
     lines = ['#: Options with all their spellings; "=" takes a value, "=FILE" a file or a folder.']
     for kind, parameters in (("SHARED", writing), ("WRITING", writing), ("INDEXED", indexed)):
         options = [each for each in parameters if each.name in getattr(command, kind)]
         lines.append(f'{kind} = "{_spellings(options)}{" --help,-h" * (kind == "SHARED")}"')
     lines.append("VERBS = {")
-    for name, parsed in group.commands.items():
+    for name, parsed in commands.items():
         verb = COMMANDS[name].verb
-        own = [each for each in parsed.params if each.param_type_name == "option" and each.name not in ALL_SHARED]
-        kinds = " ".join(_kind(name, each) for each in _arguments(parsed))
+        own = manual.list_options(parsed)
+        kinds = " ".join(_kind(name, each) for each in manual.list_arguments(parsed))
         words = ", ".join(f'"{each}"' for each in (verb.group, verb.home, verb.summary, kinds, _spellings(own)))
         marks = ", writes=True" * verb.writes + ", indexed=True" * verb.indexed
         lines.append(f'    "{name}": Verb({words}{marks}),')
@@ -500,10 +479,18 @@ def _spellings(options: list[Any]) -> str:
     return " ".join(texts)
 
 
+def manual_page() -> str:
+    sys.path.append(str(ROOT / "docs"))
+    import man_page  # noqa: PLC0415  a test imports this file by its path
+
+    return man_page.format_page(COMMANDS.values())
+
+
 PAGES = {
     "registry_cli/cli/grammar.py": verbs,  # first: the others are made of it
     "docs/reference/commands.md": commands,
     "docs/reference/python-api.md": python_api,
+    "docs/man/registry.1": manual_page,
 }
 
 
@@ -516,7 +503,9 @@ def main() -> int:
             sys.stderr.write(f"{path} is not what the code says: make docs\n")
             stale = 1
         elif not check:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
+            importlib.reload(grammar)
     return stale
 
 

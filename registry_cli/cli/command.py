@@ -71,7 +71,14 @@ class VerbCommand:
     function: Function
     verb: grammar.Verb
     help: str
-    epilog: str
+    examples: Sequence[str]
+    exits: Sequence[int]
+
+    @property
+    def epilog(self) -> str:
+        examples = [f"  {example}" for example in self.examples]
+        codes = [f"  {code:<3} {grammar.code_of(self.name, code)}" for code in self.exits]
+        return "\n".join(["\b", "Examples:", *examples, "", "\b", "Exit codes:", *codes])
 
 
 def command(
@@ -93,9 +100,6 @@ def command(
 
     def wrap(function: Function) -> VerbCommand:
         text, _, examples = (inspect.getdoc(function) or "").partition(_EXAMPLES)
-        lines = [f"  {example.strip()}" for example in examples.splitlines()]
-        codes = [f"  {code:<3} {grammar.code_of(name, code)}" for code in exits]
-        epilog = "\n".join(["\b", "Examples:", *lines, "", "\b", "Exit codes:", *codes])
         home = function.__module__.rpartition(".")[2]
         verb = grammar.Verb(group, home, text.partition("\n")[0], writes=writes, indexed=indexed)
         shared = {
@@ -104,7 +108,8 @@ def command(
             **(INDEXED if indexed else {}),
             **SHARED,
         }
-        return VerbCommand(name, _with_shared(function, shared, writes), verb, text, epilog)
+        lines = [example.strip() for example in examples.splitlines()]
+        return VerbCommand(name, _with_shared(function, shared, writes), verb, text, lines, exits)
 
     return wrap
 

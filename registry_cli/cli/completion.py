@@ -67,7 +67,7 @@ def _answers(line: str, environment: Mapping[str, str]) -> list[str]:
 
 def _offers(words: list[str], current: str, environment: Mapping[str, str]) -> list[str]:
     """All that could come behind ``words``, whatever ``current`` begins with."""
-    verb = next((word for word in _arguments(words, options(None)) if word in grammar.VERBS), None)
+    verb = next((word for word in list_arguments(words, options(None)) if word in grammar.VERBS), None)
     known = options(verb)
     previous = words[-1] if words else ""
     if known.get(previous) == "=FILE":
@@ -76,13 +76,13 @@ def _offers(words: list[str], current: str, environment: Mapping[str, str]) -> l
         return long_options(verb)
     if verb is None:
         return [name for name, each in grammar.VERBS.items() if each.group]
-    root = _root(words, environment)
-    found = _arguments(words, known)
+    root = find_root(words, environment)
+    found = list_arguments(words, known)
     kind = "stage" if previous == "--stage" else _next_kind(verb, found[found.index(verb) + 1 :])
-    return _offer(kind, current, found, root)
+    return _list_topics() if kind == "topic" else _offer(kind, current, found, root)
 
 
-def _arguments(words: list[str], known: Mapping[str, str]) -> list[str]:
+def list_arguments(words: list[str], known: Mapping[str, str]) -> list[str]:
     """The words that are neither options nor values of options."""
     found, value = [], False
     for word in words:
@@ -103,6 +103,12 @@ def _next_kind(verb: str, given: list[str]) -> str:
     return kinds[-1].rstrip("*") if kinds and kinds[-1].endswith("*") else ""
 
 
+def _list_topics() -> list[str]:
+    from .topics import list_topics
+
+    return [*grammar.VERBS, *list_topics()]
+
+
 def _offer(kind: str, current: str, words: list[str], root: str) -> list[str]:
     if kind in ("file", "dir", "source") or (kind == "target" and "@" not in current):
         return [FILES]
@@ -110,7 +116,7 @@ def _offer(kind: str, current: str, words: list[str], root: str) -> list[str]:
         return list(grammar.SHELLS) if kind == "shell" else _list_stages(root)
     whole = re.search("[@:]", current)  # where a name or a selector is enough, a whole reference is accepted
     if kind == "model" or (kind == "model@" and not whole):
-        return _list_models(root)
+        return list_models(root)
     if kind == "alias":
         return _list_pointers(root, re.split("[@:]", words[-1])[0], "aliases")
     if kind == "selector" and not whole:
@@ -122,7 +128,7 @@ def _references(root: str, current: str) -> list[str]:
     """Models, and behind ``@`` or ``:`` the selectors of a version of that model."""
     mark = re.search("[@:]", current)
     if mark is None:
-        models = _list_models(root)
+        models = list_models(root)
         return [f"{current}@"] if [name for name in models if name.startswith(current)] == [current] else models
     model = current[: mark.start()]
     return [f"{model}{mark.group()}{selector}" for selector in _selectors(root, model)]
@@ -134,7 +140,7 @@ def _selectors(root: str, model: str) -> list[str]:
     return ["latest", *pointers, *map(str, sorted(numbers, reverse=True))]
 
 
-def _root(words: list[str], environment: Mapping[str, str]) -> str:
+def find_root(words: list[str], environment: Mapping[str, str]) -> str:
     """The registry that the command would take, found without reading its settings."""
     for flag, value in pairwise(words):
         if flag in ("-C", "--registry"):
@@ -166,14 +172,14 @@ def _is_trusted(folder: str) -> bool:
         return False
 
 
-def _list_models(root: str, group: str = "") -> list[str]:
+def list_models(root: str, group: str = "") -> list[str]:
     """The models; a folder without a ``model.yaml`` is a group."""
     found = []
     for name in _list_names(root, "models", group):
         if os.path.isfile(os.path.join(root, "models", group, name, "model.yaml")):
             found.append(f"{group}{name}")
         elif not group:
-            found += [model for model in _list_models(root, f"{name}/") if model.rpartition("/")[2] not in _INTERNAL]
+            found += [model for model in list_models(root, f"{name}/") if model.rpartition("/")[2] not in _INTERNAL]
     return found
 
 

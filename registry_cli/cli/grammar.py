@@ -23,7 +23,7 @@ SHELLS = ("bash", "zsh", "fish")
 #: The groups of ``registry --help``, and the verbs, in order. A verb whose group is empty is in no overview.
 GROUPS = ("Get started", "Add and edit", "Retrieve", "Release", "Deploy", "Monitor", "Maintain")
 ORDER = [
-    "init", "info", "config", "completion",
+    "init", "info", "config", "completion", "help",
     "register", "import", "tag", "annotate", "log-metric", "alias", "describe", "edit", "rename",
     "list", "versions", "show", "search", "find", "inspect", "compare", "diff", "path", "fetch", "cat", "export", "card",
     "history", "lineage", "reproduce",

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 
 from .. import __version__
 from . import grammar, process
-
-TYPE_CHECKING = False  # as typing's, without importing typing
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 COMPLETE_VARIABLE = "_REGISTRY_COMPLETE"
 
@@ -53,14 +48,24 @@ def _answer(arguments: list[str]) -> int:
     process.install_signal_handlers()
     if "path" in arguments and _print_path(arguments):
         return 0
+    word = _find_word(arguments)
+    if word and word not in grammar.VERBS:
+        from .advice import unknown_verb
+
+        raise unknown_verb(word)
+    if ("--help" in arguments or "-h" in arguments) and "--" not in arguments:
+        if not word:
+            process.write(grammar.overview())
+            return 0
+        from .manual import run_help
+
+        text, code = run_help(word, arguments)
+        process.write(text)
+        return code
     from .command import build, find
 
-    verb = _find_verb(arguments)
-    command = build(map(find, [verb] if verb else grammar.VERBS))  # all of them to suggest one for a misspelt one
-    if not ("--help" in arguments or "-h" in arguments) or "--" in arguments:
-        code = command(args=arguments, prog_name="registry", standalone_mode=False)
-    else:
-        code = _print_help(command, arguments)
+    command = build(map(find, [word] if word else []))
+    code = command(args=arguments, prog_name="registry", standalone_mode=False)
     return code if isinstance(code, int) else 0
 
 
@@ -100,20 +105,8 @@ def _parse_path(arguments: list[str]) -> tuple[str | None, list[str]] | None:
     return root, words[1:]
 
 
-def _print_help(command: Callable[..., object], arguments: list[str]) -> object:
-    """Write Typer's help as any other result, so that a closed pipe or a full disk is reported."""
-    stdout = sys.stdout
-    sys.stdout = text = io.StringIO()
-    try:
-        return command(args=arguments, prog_name="registry", standalone_mode=False)
-    finally:
-        sys.stdout = stdout
-        if text.getvalue():
-            process.write(text.getvalue().rstrip("\n"))
-
-
-def _find_verb(arguments: list[str]) -> str:
-    """The verb, as far as it can be found without parsing, else an empty text."""
+def _find_word(arguments: list[str]) -> str:
+    """The first word that is neither an option nor its value; empty if there is none."""
     value = False
     for word in arguments:
         if value:
@@ -121,7 +114,7 @@ def _find_verb(arguments: list[str]) -> str:
         elif word in ("-C", "--registry"):
             value = True
         elif not word.startswith("-"):
-            return word if word in grammar.VERBS else ""
+            return word
     return ""
 
 
@@ -131,8 +124,9 @@ def _failure(arguments: list[str], error: Exception) -> int:
 
     shown = getattr(error, "format_message", None)
     if callable(shown):  # Typer's own errors: a wrong option, a missing argument
-        verb = _find_verb(arguments)
-        return _fail(arguments, str(shown()).rstrip("."), f"see registry {verb} --help".replace("  ", " "), "usage", 2)
+        from .advice import explain_usage
+
+        return _fail(arguments, *explain_usage(str(shown()), arguments, _find_word(arguments)), "usage", 2)
     if isinstance(code := getattr(error, "exit_code", None), int) and not isinstance(error, RegistryError):
         return code  # Typer's Exit and Abort
     if "--debug" in arguments:
@@ -141,7 +135,12 @@ def _failure(arguments: list[str], error: Exception) -> int:
         traceback.print_exc()
     if isinstance(error, RegistryError):
         request = getattr(error, "request_id", "")
-        return _fail(arguments, error.message, error.hint, error.kind, error.exit_code, request)
+        hint = error.hint
+        if error.exit_code in (2, 3) and (verb := _find_word(arguments)) in grammar.VERBS:
+            from .advice import improve_hint
+
+            hint = improve_hint(hint, arguments, verb)
+        return _fail(arguments, error.message, hint, error.kind, error.exit_code, request)
     if isinstance(error, OSError):
         hint = ""
         if isinstance(error, PermissionError) and isinstance(error.filename, str):

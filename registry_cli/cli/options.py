@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, NamedTuple, Optional
 
 from ..core import values
@@ -15,6 +15,8 @@ from .formatting import escape
 
 if TYPE_CHECKING:
     from ..core.normalization import NormalizedValues, SkippedValue
+    from ..core.records import VersionRecord
+    from ..query.fields import QueryField
     from ..registry import Registry
     from .session import Session
 
@@ -83,6 +85,32 @@ def warn_of_unknown_names(
 ) -> None:
     """Warn of stages, aliases, models and groups in a query that do not exist: it may select nothing for that."""
     for text in registry.admin.unknown_names(where, model=model, as_of=as_of):
+        cx.warn(text)
+
+
+def list_keyed_fields(queries: Sequence[str], sort: str | None, columns: str | None) -> dict[str, QueryField]:
+    """The params, metrics, tags and annotations that queries, ``--sort`` and ``--columns`` name."""
+    if not (queries or sort or columns):
+        return {}
+    from ..query import query
+
+    fields = [query.parse_field(name) for name in (query.parse_all(queries).fields if queries else ())]
+    fields += [field for field, _ in query.parse_sort(sort).keys] if sort else []
+    fields += [query.parse_field(name) for name in query.split_fields(columns)] if columns else []
+    return {field.name: field for field in fields if field.key and field.family != "lineage"}
+
+
+def iter_watched(versions: Iterable[VersionRecord], missing: dict[str, QueryField]) -> Iterator[VersionRecord]:
+    """Yield the versions, and remove from ``missing`` the fields that one of them has."""
+    for version in versions:
+        for name in [name for name, field in missing.items() if field.read(version)]:
+            del missing[name]
+        yield version
+
+
+def warn_of_missing_fields(cx: Session, registry: Registry, missing: Mapping[str, QueryField]) -> None:
+    """Warn of those that no version has, if one has a field with a similar name."""
+    for text in registry.admin.unknown_names((), fields=missing.values()) if missing else ():
         cx.warn(text)
 
 

@@ -6,6 +6,7 @@ import re
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, AnyStr
 
 _MESSAGE = 60
@@ -42,3 +43,25 @@ else:
             found = getattr(re.compile(*self._source), name)  # re keeps what it compiled: its methods share one pattern
             setattr(self, name, found)
             return found
+
+
+def find_nearest(word: str, known: Iterable[str], cutoff: float | None = None) -> str:
+    """Return the ``known`` name that is nearest to a misspelt one; empty if none is near.
+
+    That is one that begins with ``word``, else one that is similar to it. With a ``cutoff``, a ratio of difflib, it must
+    be as similar as that.
+    """
+    from difflib import get_close_matches  # slow to import, and only needed for a mistake
+
+    word = word[:60].lower()
+    spellings = {each.lower(): each for each in known}
+    longer = [each for each in spellings if cutoff is None and len(word) > 2 and each.startswith(word)]
+    enough = cutoff or (0.7 if len(word) > 3 else 0.6)
+    near = sorted(longer, key=len)[:1] or get_close_matches(word, spellings, 1, enough)
+    return "".join(spellings[each] for each in near)
+
+
+def suggest(word: str, known: Iterable[str], cutoff: float | None = None) -> str:
+    """Return a hint with the nearest of the ``known`` names; empty if none is near."""
+    near = find_nearest(word, known, cutoff)
+    return f"did you mean '{near}'?" if near else ""

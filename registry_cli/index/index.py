@@ -272,6 +272,10 @@ class Index:
                 found = replace(found, packed=pack_size(self.root.model(model), found.number))
             yield found
 
+    def field_names(self) -> list[str]:
+        """The names of all params, metrics, tags and the like, also of versions that are gone: ``metrics.auc``."""
+        return [name for (name,) in self.database.execute("SELECT name FROM fields")]
+
     def unreadable(self, model: str | None = None) -> list[UnreadableDocument]:
         """The documents that can't be read: the index holds the rest."""
         where, parameters = (" WHERE model = ?", (model,)) if model else ("", ())

@@ -13,6 +13,7 @@ from .. import store
 from ..core.lazy_dataclass import dataclass, replace
 from ..core.names import Reference, Selector, model_name
 from ..core.progress import SILENT, Progress
+from ..core.text import suggest
 from ..core.times import utc_now
 from ..errors import FOLDER_GONE, FOLDER_GONE_HINT, InvalidInput, NotFound
 from ..rules import stages as rules
@@ -244,7 +245,8 @@ def model_not_found(context: RegistryContext, name: str) -> NotFound:
     """Return the error for a missing model; its hint names the new name of one that was renamed."""
     if now := store.model_names.find_renamed_model(context.layout, name):
         return NotFound(f"there is no model '{name}'", f"it is called {now} now")
-    return NotFound(f"there is no model '{name}'", "registry list shows the models that are here")
+    near = suggest(name, store.model_names.iter_model_names(context.layout))
+    return NotFound(f"there is no model '{name}'", near or "registry list shows the models that are here")
 
 
 def open_snapshot(context: RegistryContext, name: str, *, deleted: bool = False) -> ModelSnapshot:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..core.names import is_model_name
 from ..core.records import ModelRecord, ModelSummary, RegistryRecord, VersionRecord, VersionSummary
+from ..core.text import find_nearest, suggest
 from ..core.times import resolve_time, utc_now
 from ..errors import Damaged, NotFound, RegistryError
 from ..store import layout, model_names, reader
@@ -19,6 +20,7 @@ from .context import load_past, open_model, open_snapshot
 if TYPE_CHECKING:
     from ..core.progress import Progress
     from ..index.index import Index, UnreadableDocument
+    from ..query.fields import QueryField
     from ..store.reader import ModelSnapshot
     from .context import RegistryContext
 
@@ -203,11 +205,13 @@ def find_unknown_names(
     *,
     model: str | None = None,
     as_of: str | datetime | None = None,
+    fields: Iterable[QueryField] = (),
 ) -> tuple[str, ...]:
     """The stages, aliases, models and groups in a query that do not exist, in sentences with the nearest that does.
 
     Args:
         where: A query, or several.
+        fields: Params, metrics and tags; those that no version has, but a similar one, are named, too.
         model: Only the aliases of this model count.
         as_of: Aliases as they were at this time.
 
@@ -223,7 +227,8 @@ def find_unknown_names(
     texts = [text for text in ([where] if isinstance(where, str) else where) if text.strip()]
     named = dict.fromkeys(query.parse_all(texts).names) if texts else ()
     known = KnownNames(context, model, as_of)
-    return tuple(known.describe_unknown(kind, name) for kind, name in named if not known.is_known(kind, name))
+    unknown = [known.describe_unknown(kind, name) for kind, name in named if not known.is_known(kind, name)]
+    return (*unknown, *filter(None, map(known.describe_unknown_field, fields)))
 
 
 def _find_versions(
@@ -361,9 +366,23 @@ class KnownNames:
             return [get_model(self._context, self._model, as_of=self._as_of)]
         return list(iter_models(self._context, as_of=self._as_of, on_damage=lambda _: None))
 
-    def describe_unknown(self, kind: str, name: str) -> str:
-        from ..rules.settings_errors import suggest
+    @cached_property
+    def _fields(self) -> Iterable[str]:
+        names = self._context.index.query(lambda index: index.field_names())
+        if names is not None:
+            return names
+        records = _iter_records(self._context, self._model, None, lambda _: None)
+        families = ("params", "metrics", "tags", "annotations")
+        return {f"{each}.{key}" for version in records for each in families for key in getattr(version, each)}
 
+    def describe_unknown_field(self, field: QueryField) -> str:
+        """A sentence on a field that no version has; empty if one has it, or none has a similar one."""
+        family = f"{field.family}."
+        keys = [name.removeprefix(family) for name in self._fields if name.startswith(family)]
+        near = "" if field.key in keys else find_nearest(field.key, keys)
+        return f"no version has {field.name}; did you mean '{family}{near}'?" if near else ""
+
+    def describe_unknown(self, kind: str, name: str) -> str:
         known, root = self._known(kind), self._context.layout
         now = model_names.find_renamed_model(root, name) if kind == "model" and is_model_name(name) else None
         hint = f"it is called {now} now" if now else suggest(name, known)

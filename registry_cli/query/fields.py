@@ -8,11 +8,11 @@ index alike, so that both give the same results.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Union
 
 from ..core.quantities import parse_epoch, to_epoch
-from ..core.text import escape_for_message
+from ..core.text import escape_for_message, find_nearest
 from ..core.values import DEPTH
 from ..errors import InvalidInput
 
@@ -173,18 +173,11 @@ def parse_field(text: str) -> QueryField:
     raise InvalidInput(f"there is no field '{escape_for_message(text)}'", _suggestion(family, key))
 
 
-def find_similar(word: str, words: Iterable[str]) -> list[str]:
-    """The word most similar to a misspelt one, if any."""
-    from difflib import get_close_matches  # slow to import, and only needed for an error
-
-    return get_close_matches(word, [*words], 1)
-
-
 def _suggestion(family: str, key: str) -> str:
     word = family[:40].lower()
-    near = [_OTHER_WORDS[word]] if word in _OTHER_WORDS else find_similar(word, [*_PLAIN, *_KEYED])
+    near = _OTHER_WORDS.get(word) or find_nearest(word, [*_PLAIN, *_KEYED])
     if near:
-        name = near[0] if near[0] in _PLAIN else f"{near[0]}.{key or 'NAME'}"
+        name = near if near in _PLAIN else f"{near}.{key or 'NAME'}"
         return f"did you mean '{escape_for_message(name)}'?"
     if not key and family.isidentifier():
         name = escape_for_message(family)

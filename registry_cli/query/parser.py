@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from ..core.quantities import parse_duration, parse_period, parse_size
-from ..core.text import escape_for_message
+from ..core.text import escape_for_message, find_nearest
 from ..core.times import utc_now
 from ..errors import InvalidInput
 from . import fields, predicates
-from .fields import KINDS, QUOTED, QueryField, Scalar, find_similar, limit_integer, parse_field, unquote
+from .fields import KINDS, QUOTED, QueryField, Scalar, limit_integer, parse_field, unquote
 from .patterns import RegexBudget, compile_regex, compile_wildcard
 from .predicates import AgePredicate, Group, Node, Not, Predicate, Term, ValuePredicate
 
@@ -383,5 +383,5 @@ class Parser:
 
 
 def _suggestion(token: Token) -> str:
-    near = [_HABITS[token.keyword]] if token.keyword in _HABITS else find_similar(token.keyword[:20], _WORDS)
-    return f"did you mean '{near[0]}'?" if near else ""
+    near = _HABITS.get(token.keyword) or find_nearest(token.keyword, _WORDS)
+    return f"did you mean '{near}'?" if near else ""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..core.names import model_name
 from ..core.records import MODEL_DELETED, Checkpoint, Event, JournalEntry, ModelHistoryEntry, StageTable
+from ..core.text import suggest
 from ..core.version_ranges import VersionRanges
 from ..errors import Damaged, InvalidInput
 from .stages import ALIAS_ACTIONS, STAGE_ACTIONS
@@ -192,10 +193,7 @@ def parse_event_filter(
     """Check the options of a filter. Raises :class:`InvalidInput` for an unknown action, with the nearest one."""
     asked = frozenset(actions)
     for action in sorted(asked - set(ACTIONS)):
-        from difflib import get_close_matches
-
-        near = get_close_matches(action, ACTIONS, 1, 0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(ACTIONS)}"
+        hint = suggest(action, ACTIONS) or f"there are {', '.join(ACTIONS)}"
         raise InvalidInput(f"there is no action '{action}'", hint)
     if since and until and since >= until:
         raise InvalidInput("the time ends before it begins", "give --until a later time than --since")

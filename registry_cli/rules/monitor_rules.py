@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 from ..core import values
 from ..core.lazy_dataclass import dataclass, replace
 from ..core.quantities import parse_duration
-from ..core.text import escape_for_message, lazy_pattern
+from ..core.text import escape_for_message, lazy_pattern, suggest
 from ..errors import InvalidInput
 from .metric_directions import HIGHER, LOWER, Directions
-from .settings_errors import Path, SettingsSource, suggest
+from .settings_errors import Path, SettingsSource
 
 #: The key of the documents.
 KEY = "monitor"

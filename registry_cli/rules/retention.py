@@ -11,13 +11,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from difflib import get_close_matches
 
 from ..core import quantities
 from ..core.lazy_dataclass import dataclass, field, replace
 from ..core.names import Reference
 from ..core.records import Event, StageTable, VersionRecord
-from ..core.text import escape_for_message
+from ..core.text import escape_for_message, suggest
 from ..errors import InvalidInput
 from ..query import query
 from .event_history import apply_event
@@ -275,6 +274,6 @@ def check_metrics(rules: RetentionRules, versions: Sequence[VersionRecord], mode
     known = {metric for version in versions for metric in version.metrics}
     for best in rules.best:
         if versions and best.metric not in known:
-            near = get_close_matches(best.metric, sorted(known), 1)
-            hint = f"did you mean '{near[0]}'?" if near else f"they have: {', '.join(sorted(known)[:10]) or 'none'}"
+            names = sorted(known)
+            hint = suggest(best.metric, names, 0.6) or f"they have: {', '.join(names[:10]) or 'none'}"
             raise InvalidInput(f"no version of {model} has the metric '{escape_for_message(best.metric)}'", hint)

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from ..core import quantities
 from ..core.lazy_dataclass import dataclass, field, replace
-from ..core.text import escape_for_message
+from ..core.text import escape_for_message, suggest
 from ..core.values import OneOrMore, as_list
 from ..errors import InvalidInput
 from ..query import query
 from .metric_directions import HIGHER, LOWER, Directions, listed_direction
-from .settings_errors import Path, SettingsSource, suggest
+from .settings_errors import Path, SettingsSource
 from .stages import ARCHIVE, DELETE, PACK
 
 #: The default number of the last holders of a stage that are never chosen.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ..core.text import escape_for_message
+from ..core.text import escape_for_message, suggest
 from ..errors import InvalidInput
 
 TYPE_CHECKING = False  # as typing's, without importing typing
@@ -74,14 +74,6 @@ class SettingsSource:
                 raise self.error((*path, key), message, suggest_or_list(key, known))
             if value is None:
                 raise self.error((*path, key), "says nothing", "give it a value, or leave it out")
-
-
-def suggest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:
-    """A hint with the nearest of the ``known`` words; empty if none is near."""
-    from difflib import get_close_matches  # only for a mistake
-
-    near = get_close_matches(word.lower(), list(known), 1, cutoff)
-    return f"did you mean '{near[0]}'?" if near else ""
 
 
 def suggest_or_list(word: str, known: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from ..core.lazy_dataclass import dataclass
 from ..core.names import Reference, Selector, version_number
 from ..core.records import Event, StageTable
+from ..core.text import suggest
 from ..core.version_ranges import VersionRanges
 from ..errors import Conflict, InvalidInput, NotFound
 
@@ -39,7 +40,8 @@ Expected = int | None | Unset
 def check_stage(stage: str, stages: tuple[str, ...]) -> None:
     """Raise :class:`InvalidInput` for a stage that this registry doesn't have."""
     if stage not in stages:
-        raise InvalidInput(f"there is no stage '{stage}'", f"this registry has: {', '.join(stages)}")
+        hint = suggest(stage, stages) or f"this registry has: {', '.join(stages)}"
+        raise InvalidInput(f"there is no stage '{stage}'", hint)
 
 
 def parse_expected(text: str, model: str) -> int | None:
@@ -74,7 +76,8 @@ def resolve_selector(table: StageTable, model: str, selector: Selector) -> int:
     for pointers in (table.stages, table.aliases):
         if name in pointers:
             return pointers[name]
-    raise NotFound(f"{model} has no version at '{name}'", f"registry show {model} lists its stages and aliases")
+    hint = suggest(name, [*table.stages, *table.aliases]) or f"registry show {model} lists its stages and aliases"
+    raise NotFound(f"{model} has no version at '{name}'", hint)
 
 
 def check_in_use(table: StageTable, model: str, number: int) -> None:

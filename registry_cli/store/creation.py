@@ -248,7 +248,7 @@ REGISTRY_TEMPLATE = """\
 # what is in force and where it stands, and tells a mistake with its line.
 #
 # Below, each line that begins with # and no space is a setting that you can have: take the # away. All of them are
-# explained in docs/reference/policy.md and docs/how-to/retention.md of the program, the format in docs/format.md.
+# explained by `registry help policy` and `registry help retention`, the format by `registry help format`.
 #
 # The same 'policy' and 'retention' may stand in models/GROUP/group.yaml, for the models of a group, and in the
 # model.yaml of a model. A policy there comes on top of what is said here.
@@ -272,7 +272,7 @@ stages: [{stages}]
 # What is recorded by itself of where a version comes from; all of it if nothing is said.
 #lineage: [git, patch, run, environment]
 
-# Whether lower or higher values of a metric are better, for names that are not in the list of docs/reference/metrics.md:
+# Whether lower or higher values of a metric are better, for names that are not in the list of `registry help metrics`:
 #metrics:
 #  drift: lower
 

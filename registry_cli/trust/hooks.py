@@ -22,12 +22,12 @@ from ..core.lazy_dataclass import dataclass, field
 from ..core.quantities import parse_duration
 from ..core.records import Event
 from ..core.redaction import redact_text
-from ..core.text import escape_for_message
+from ..core.text import escape_for_message, suggest
 from ..core.yaml import documents
 from ..errors import RegistryError, explain
 from ..rules.event_history import ACTIONS
 from ..rules.settings_errors import Path as Place
-from ..rules.settings_errors import SettingsSource, suggest
+from ..rules.settings_errors import SettingsSource
 from ..store.filesystem import files
 from .user_config import ensure_private
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..core.text import escape_for_message, lazy_pattern
+from ..core.text import escape_for_message, lazy_pattern, suggest
 from ..rules.settings_errors import Path as Place
-from ..rules.settings_errors import SettingsSource, suggest
+from ..rules.settings_errors import SettingsSource
 
 #: What can stand in braces in a template.
 FIELDS = (

@@ -77,6 +77,8 @@ def completed(shell: pexpect.spawn[str], text: str) -> str:
         ("registry versions churn --li", "registry versions churn --limit "),
         ("registry register churn model.b", "registry register churn model.bin "),
         ("registry completion ba", "registry completion bash "),
+        ("registry help prom", "registry help promote "),
+        ("registry help refer", "registry help references "),
     ],
 )
 def test_one_answer_is_filled_in(bash: pexpect.spawn[str], text: str, line: str) -> None:

@@ -52,7 +52,7 @@ def test_arguments_are_those_of_the_table(verb: str) -> None:
     for (metavar, kind), taken in zip(declared, takes, strict=True):
         assert ("list" in str(kind)) == taken.endswith("*"), (metavar, taken)
         expected = {"ref": "REF", "model": "NAME", "stage": "STAGE", "file": "PATH", "dir": "DIR", "alias": "ALIAS",
-                    "target": "PATH...|REF"}  # fmt: skip
+                    "target": "PATH...|REF", "topic": "VERB|TOPIC"}  # fmt: skip
         assert expected.get(taken.rstrip("*"), "") in metavar
 
 

@@ -8,6 +8,8 @@ import importlib.util
 import operator
 import pkgutil
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -47,7 +49,10 @@ SESSIONS = (
 )
 
 #: Shapes that commands put together themselves, beside those of ``json_shapes``.
-OWN_SHAPES = {"health", "artifact", "path", "fetched", "alias", "completion", "schema", "serving", "hook", "hook_test"}
+OWN_SHAPES = {
+    "health", "artifact", "path", "fetched", "alias", "completion", "schema", "serving", "hook", "hook_test", "manual",
+    "verb", "option", "topic",
+}  # fmt: skip
 
 
 def read(name: str) -> str:
@@ -80,6 +85,18 @@ def test_completion_knows_what_the_commands_take() -> None:
     assert path.read_text(encoding="utf-8") == generator().verbs()
 
 
+def test_the_manual_page_is_what_the_code_says() -> None:
+    assert (ROOT / "docs" / "man" / "registry.1").read_text(encoding="utf-8") == generator().manual_page()
+
+
+@pytest.mark.skipif(not shutil.which("groff"), reason="groff is not installed")
+def test_the_manual_page_is_correct_roff() -> None:
+    page = str(ROOT / "docs" / "man" / "registry.1")
+    done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", page], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert [verb for verb in grammar.VERBS if f"registry {verb}" not in done.stdout] == []
+
+
 def test_the_commands_are_what_the_code_says() -> None:
     """``make docs`` writes them anew."""
     assert read("commands.md") == generator().commands()
@@ -95,7 +112,7 @@ def test_every_verb_has_a_method_of_its_name(reg: Registry) -> None:
     listed = dict(
         re.findall(r"^\| `([\w-]+)` \| `([\w.]+)` \|$", section(read("python-api.md"), "Commands and methods"), re.M)
     )
-    assert listed.keys() == generator().COMMANDS.keys() - {"completion", "hooks"}
+    assert listed.keys() == generator().COMMANDS.keys() - generator().NO_METHOD
     for verb, method in listed.items():
         assert method.rpartition(".")[2].rstrip("_") == verb.replace("-", "_")
         assert callable(operator.attrgetter(method)(reg)), method

@@ -110,9 +110,11 @@ def test_resolve_prefers_what_it_is_told() -> None:
         rules.resolve_selector(table, "m", Selector(name="staging"))
 
 
-def test_an_unknown_stage_is_refused_with_those_there_are() -> None:
-    with pytest.raises(InvalidInput, match="staging, production"):
+def test_an_unknown_stage_is_refused_with_the_nearest_or_those_there_are() -> None:
+    with pytest.raises(InvalidInput, match="did you mean 'production'"):
         rules.check_stage("prod", ("staging", "production"))
+    with pytest.raises(InvalidInput, match="staging, production"):
+        rules.check_stage("live", ("staging", "production"))
 
 
 @pytest.mark.parametrize(

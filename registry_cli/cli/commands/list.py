@@ -13,7 +13,7 @@ from ...errors import NotFound
 from ...rules.stages import check_stage
 from ..command import argument, command, option
 from ..formatting import align, escape, format_age, format_metrics, format_size, format_time, list_pointers, shorten
-from ..options import AsOf, Ref, Where, warn_of_unknown_names
+from ..options import AsOf, Ref, Where, iter_watched, list_keyed_fields, warn_of_missing_fields, warn_of_unknown_names
 from ..session import Output, Session, TableView
 from ..views import inspection_view, lineage_view
 
@@ -53,7 +53,10 @@ def list_(
     found = iter(registry.list(as_of=as_of, on_damage=damage, glances=glances))
     if where:
         warn_of_unknown_names(cx, registry, where, as_of=as_of)
-        fitting = {version.model for version in registry.search(where, as_of=as_of, on_damage=damage)}
+        missing = list_keyed_fields([where], None, None)
+        versions = iter_watched(registry.search(where, as_of=as_of, on_damage=damage), missing)
+        fitting = {version.model for version in versions}
+        warn_of_missing_fields(cx, registry, missing)
         found = (each for each in found if each.model.name in fitting)
     if stage is None:
         rows, refs = (_format_model(each) for each in found), (each.model.name for each in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -104,6 +105,10 @@ def register(
         registry register churn ours.pkl --allow-unsafe --reason 'pickled by ourselves, reviewed in #123'
         registry register churn model.pkl --command 'python train.py' --data train.csv --parent churn@production
     """
+    if os.path.isfile(name) and name not in paths:
+        from ..advice import check_swapped
+
+        check_swapped(name, paths, cx.root)
     if update and not if_changed:
         raise InvalidInput("--update has no effect without --if-changed", "add --if-changed")
     if link and move:

@@ -19,7 +19,17 @@ from ..formatting import (
     list_pointers,
     shorten,
 )
-from ..options import AsOf, Model, Texts, Where, parse_model_name, warn_of_unknown_names
+from ..options import (
+    AsOf,
+    Model,
+    Texts,
+    Where,
+    iter_watched,
+    list_keyed_fields,
+    parse_model_name,
+    warn_of_missing_fields,
+    warn_of_unknown_names,
+)
 from ..session import Output, Session, TableView
 
 if TYPE_CHECKING:
@@ -80,7 +90,10 @@ def versions(
         model, archived=every, where=queries, sort=listed.sort or "", limit=listed.limit, as_of=as_of, on_damage=damage
     )
     nothing = f"no versions of {escape(model)} in use; registry versions {escape(model)} --all"
-    _list(cx, found, listed.columns, "nothing fits" if queries or as_of else nothing, single=True)
+    missing = list_keyed_fields(queries, listed.sort, listed.columns)
+    nothing = "nothing fits" if queries or as_of else nothing
+    _list(cx, iter_watched(found, missing), listed.columns, nothing, single=True)
+    warn_of_missing_fields(cx, reader, missing)
     damage.raise_found()
 
 
@@ -113,7 +126,9 @@ def search(
     queries, reader = listed.make_queries(expr), cx.reader()
     warn_of_unknown_names(cx, reader, queries)
     found = reader.search(queries, archived=every, sort=listed.sort or "", limit=listed.limit, on_damage=damage)
-    _list(cx, found, listed.columns, "nothing fits", single=False)
+    missing = list_keyed_fields(queries, listed.sort, listed.columns)
+    _list(cx, iter_watched(found, missing), listed.columns, "nothing fits", single=False)
+    warn_of_missing_fields(cx, reader, missing)
     damage.raise_found()
 
 

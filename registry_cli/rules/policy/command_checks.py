@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from ...core import values
 from ...core.lazy_dataclass import dataclass
 from ...core.quantities import parse_duration
-from ...core.text import escape_for_message
-from ..settings_errors import Path, SettingsSource, suggest
+from ...core.text import escape_for_message, suggest
+from ..settings_errors import Path, SettingsSource
 from .policy import FAILED, Policies, PolicyInput, RuleOutcome
 
 #: The keys of a check that is a mapping, and the placeholders in its arguments.

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...core import values
 from ...core.quantities import parse_duration, parse_size
-from ...core.text import escape_for_message
+from ...core.text import escape_for_message, suggest
 from ...query.fields import parse_field
 from ..metric_directions import HIGHER, LOWER
-from ..settings_errors import Path, SettingsSource, suggest, suggest_or_list
+from ..settings_errors import Path, SettingsSource, suggest_or_list
 from . import command_checks
 from . import policy_rules as rules
 from .policy import DIRECTIONS, OBSERVATIONS, Policies, PolicyFlag, PolicyRule, RuleOutcome, StagePolicy
