@@ -89,6 +89,7 @@ VERBS = {
     "info": Verb("Get started", "init", "Show what is in the registry, and how healthy it is.", "", ""),
     "config": Verb("Get started", "init", "Show the settings in force and where each line stands, or their schema.", "text model", ""),
     "completion": Verb("Get started", "init", "Print the completion script of a shell.", "shell", ""),
+    "help": Verb("Get started", "help", "Show help for a verb or a topic.", "topic", "--all,-a"),
     "register": Verb("Add and edit", "register", "Store files as the next version of a model.", "model file*", "--param,-p= --metric,-m= --tag,-t= --annotate= --params-file=FILE --params-only= --metrics-file=FILE --metrics-only= --skip-invalid --message= --stage= --alias= --as= --exclude= --include= --if-changed --update --link --move --scan= --reuse-name --allow-unsafe --reason= --no-inspect --parent= --data=FILE --code=FILE --command= --environment=FILE --python=FILE --lineage= --no-lineage --dry-run,-n", writes=True),
     "import": Verb("Add and edit", "import_export", "Take in a bundle from elsewhere, or what another tool has.", "source", "--as= --only= --artifacts=FILE --exclude= --include= --merge --skip-existing --stages --aliases --reuse-name --allow-unsafe --reason= --dry-run,-n", writes=True),
     "tag": Verb("Add and edit", "annotate", "Set or remove tags of a version.", "ref text*", "--remove,-r= --dry-run,-n", writes=True),
