@@ -72,7 +72,7 @@ def test_json_describes_every_command() -> None:
         assert {name: option["value"] is None for option in options for name in option["names"]} == {
             name: kind == "" for name, kind in completion.options(each["verb"]).items() if name not in ("--help", "-h")
         }
-        assert each["group"] in document["groups"]
+        assert each["group"] in [*document["groups"], None]
         assert each["examples"] and {"0", "2"} <= each["exit_codes"].keys()
     assert document["exit_codes"]["5"] == "refused by a policy or a check"
     assert [each["name"] for each in document["topics"]] == [*topics.list_topics()]

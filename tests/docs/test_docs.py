@@ -94,7 +94,7 @@ def test_the_manual_page_is_correct_roff() -> None:
     page = str(ROOT / "docs" / "man" / "registry.1")
     done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", page], capture_output=True, text=True, check=True)
     assert done.stderr == ""
-    assert [verb for verb in grammar.VERBS if f"registry {verb}" not in done.stdout] == []
+    assert [name for name, verb in grammar.VERBS.items() if verb.group and f"registry {name}" not in done.stdout] == []
 
 
 def test_the_commands_are_what_the_code_says() -> None:
