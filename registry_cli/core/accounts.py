@@ -28,8 +28,6 @@ def describe_access(path: Path) -> str:
 
     Of one that does not exist it is the folder around it that counts.
     """
-    import grp
-
     status = None
     for each in (path, *path.absolute().parents):
         with contextlib.suppress(OSError):
@@ -39,10 +37,13 @@ def describe_access(path: Path) -> str:
         return ""
     owner = account_name(status.st_uid)
     if status.st_mode & 0o020 and status.st_gid not in (os.getegid(), *os.getgroups()):
-        try:
+        group = f"gid:{status.st_gid}"
+        with contextlib.suppress(
+            ImportError, KeyError, OverflowError
+        ):  # a Python without it, or a group without a name
+            import grp
+
             group = grp.getgrgid(status.st_gid).gr_name
-        except (KeyError, OverflowError):
-            group = f"gid:{status.st_gid}"
         return f"only the group '{group}' may write there, and you are not in it; ask {owner}, who owns it"
     return "" if status.st_uid == os.geteuid() else f"it belongs to {owner}"
 

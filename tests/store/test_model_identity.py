@@ -208,3 +208,11 @@ def test_on_the_command_line(family: Registry, make_file: Make) -> None:
     assert answer.code == 4
     assert "'beta' is a former name of the model 'betb'" in answer.err
     assert spawn("-C", family.root, "register", "beta", file, "--reuse-name", env=environment()).code == 0
+
+
+def test_transfer_is_a_deprecated_rename(reg: Registry, make_file: Make) -> None:
+    reg.register("beta", [make_file("one")])
+    with pytest.warns(DeprecationWarning, match="use rename"):
+        assert reg.admin.transfer("beta", "team").after == "team/beta"
+    assert reg.admin.rename("team/beta", "beta").after == "beta"
+    assert reg.admin.model_names() == ["beta"]
