@@ -44,7 +44,7 @@ _OPTION_TWINS = {
     "--message": ("--reason",), "--comment": ("--message", "--reason"), "--description": ("--message",),
     "--note": ("--annotate", "--message"), "--dest": ("--output",), "--destination": ("--output",), "--dir": ("--output", "--registry"),
     "--local-dir": ("--output",), "--out": ("--output",), "--path": ("--registry",), "--root": ("--registry",),
-    "--filter": ("--where",), "--query": ("--where",), "--order-by": ("--sort",), "--max-results": ("--limit",),
+    "--filter": ("--where",), "--query": ("--where",), "--order-by": ("--sort",), "--orderby": ("--sort",), "--max-results": ("--limit",),
     "--number": ("--limit",), "--count": ("--limit",), "--recursive": ("--all",), "--select": ("--columns",),
     "--fields": ("--columns",), "--check": ("--dry-run",), "--simulate": ("--dry-run",), "--files": ("--only",), "-m": ("--reason",),
     "-o": ("--output",), "--assume-yes": ("--yes",), "--delete": ("--remove",), "--unset": ("--remove",),

@@ -36,6 +36,7 @@ SLIPS: list[tuple[str, int, str, str]] = [
     ("promote churn@1 production --message why", 2, "no such option '--message'", "did you mean '--reason'?"),
     ("promote churn@1 production -m why", 2, "no such option '-m'", "did you mean '--reason'?"),
     ("fetch churn@1 --dest out", 2, "no such option '--dest'", "did you mean '--output'?"),
+    ("versions churn --orderby age", 2, "no such option '--orderby'", "did you mean '--sort'?"),
     ("show churn --version 1", 2, "no such option '--version'", "a version is named NAME@NUMBER, as churn@7"),
     ("search --xyzzy", 2, "no such option '--xyzzy'", "see 'registry search --help'"),
     # models, stages, aliases

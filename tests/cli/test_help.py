@@ -19,6 +19,15 @@ def test_help_of_a_verb_is_that_of_its_option(verb: str) -> None:
     assert run("help", verb) == run(verb, "--help")
 
 
+@pytest.mark.parametrize("verb", grammar.VERBS)
+def test_help_names_topics_and_not_files_of_the_source(verb: str) -> None:
+    shown = run("help", verb).out
+    assert "docs/" not in shown
+    assert all(
+        name in {*topics.list_topics(), *grammar.VERBS} for name in re.findall(r"registry help\s+([a-z][a-z-]+)", shown)
+    )
+
+
 def test_every_document_is_a_topic() -> None:
     found = topics.list_topics()
     assert sorted(Path(path).resolve() for path in found.values()) == [

@@ -103,7 +103,7 @@ def compare(
 
     Params, metrics and tags that differ, a column a version, the newest first or as named; the best value of each
     metric is marked, if it is known whether lower or higher is better: as 'metrics' in model.yaml, group.yaml or
-    registry.yaml declares it, else from a list of exact names (docs/reference/metrics.md). --lower and --higher take
+    registry.yaml declares it, else from a list of exact names (`registry help metrics`). --lower and --higher take
     precedence. -q prints the references.
 
     In CSV, a text that a spreadsheet could take for a formula (it begins with = + - @ and is no number) gets an

@@ -107,7 +107,7 @@ def search(
 ) -> None:
     """List the versions, of all models, that a query selects.
 
-    Versions of all models. The query language: docs/reference/query.md.
+    Versions of all models. The query language: `registry help query`.
 
     Fields: model, group, version, stage, alias, archived, author, created, age, size, files, format, digest, message,
     params.X, metrics.X, tags.X, annotations.X, lineage.X. Operators: = != < <= > >= ~ like in contains exists and or
