@@ -147,16 +147,11 @@ def _commands_intro(writing: Any, indexed: Any) -> list[str]:
         "",
         "The answer is the same with and without it; what [the index](../explanation/guarantees.md#the-index) is.",
         "",
-        "## Four forms of output",
+        "## Options of every command that lists",
         "",
-        "| when | standard output gets |",
-        "|---|---|",
-        "| on a terminal | tables and sentences for people |",
-        "| in a pipe or a file | tab-separated lines without a heading, nothing cut or wrapped; times in ISO 8601, sizes in bytes |",
-        "| `--json` | one JSON document; on one line unless on a terminal |",
-        "| `-q` | references or paths only, one a line |",
+        *_options(indexed, command.LISTING),
         "",
-        "Everything else goes to standard error. Characters that a terminal would act on are written as `\\x1b` in all forms.",
+        "What each format contains, and what a terminal and a pipe get without `--format`: [output](output.md).",
         "",
         "## The verbs",
         "",
@@ -182,6 +177,8 @@ def _command(name: str, parsed: Any) -> list[str]:
         shared += " and of [every command that writes](#options-of-every-command-that-writes)"
     if verb.indexed:
         shared += " and of [every command that may use the index](#options-of-every-command-that-may-use-the-index)"
+    if verb.lists:
+        shared += " and of [every command that lists](#options-of-every-command-that-lists)"
     lines += [f"And the options of {shared}.", "", f"**In a pipe**: {pipe}", ""]
     lines += ["**Examples**", "", *(f"    {each}" for each in COMMANDS[name].examples), ""]
     codes = [f"{code} {_short(grammar.code_of(name, code))}" for code in COMMANDS[name].exits]
@@ -451,7 +448,7 @@ def verbs() -> str:
     commands = manual.parse_commands(COMMANDS.values())
     writing, indexed = commands["promote"].params, commands["list"].params
     lines = ['#: Options with all their spellings; "=" takes a value, "=FILE" a file or a folder.']
-    for kind, parameters in (("SHARED", writing), ("WRITING", writing), ("INDEXED", indexed)):
+    for kind, parameters in (("SHARED", writing), ("WRITING", writing), ("INDEXED", indexed), ("LISTING", indexed)):
         options = [each for each in parameters if each.name in getattr(command, kind)]
         lines.append(f'{kind} = "{_spellings(options)}{" --help,-h" * (kind == "SHARED")}"')
     lines.append("VERBS = {")
@@ -460,7 +457,7 @@ def verbs() -> str:
         own = manual.list_options(parsed)
         kinds = " ".join(_kind(name, each) for each in manual.list_arguments(parsed))
         words = ", ".join(f'"{each}"' for each in (verb.group, verb.home, verb.summary, kinds, _spellings(own)))
-        marks = ", writes=True" * verb.writes + ", indexed=True" * verb.indexed
+        marks = ", writes=True" * verb.writes + ", indexed=True" * verb.indexed + ", lists=True" * verb.lists
         lines.append(f'    "{name}": Verb({words}{marks}),')
     return head + mark + "\n".join([*lines, "}"]) + "\n"
 
@@ -473,7 +470,7 @@ def _kind(verb: str, argument: Any) -> str:
 def _spellings(options: list[Any]) -> str:
     texts = []
     for option in options:
-        names = sorted(option.opts, key=len, reverse=True)
+        names = sorted([*option.opts, *option.secondary_opts], key=len, reverse=True)
         is_file = option.metavar in FILES or FILE_OPTIONS & set(names)
         texts.append(",".join(names) + ("" if option.is_flag else "=FILE" if is_file else "="))
     return " ".join(texts)

@@ -105,6 +105,7 @@ def environment(**changes: str | None) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PYTHONPATH": str(REPOSITORY),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PAGER": "cat",
         **changes,
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -43,6 +43,7 @@ SHARED: Declarations = {
     "as_json": (Annotated[bool, flag("--json", "Print the result as JSON.")], False),
     "quiet": (Annotated[bool, flag("--quiet -q", "Print references or paths only, one a line.")], False),
     "no_color": (Annotated[bool, flag("--no-color", "No colour (also $NO_COLOR).")], False),
+    "no_pager": (Annotated[bool, flag("--no-pager", "Print long output at once, not in a pager.")], False),
     "no_input": (Annotated[bool, flag("--no-input", "Never ask anything.")], False),
     "debug": (Annotated[bool, flag("--debug", "Show where an error came from.")], False),
 }
@@ -60,6 +61,21 @@ WRITING: Declarations = {
 }
 INDEXED: Declarations = {
     "no_index": (Annotated[bool, flag("--no-index", "Read every file; neither use nor keep an index.")], False)
+}
+#: The formats of ``--format``; see output_formats.py.
+FORMATS = ("table", "tsv", "csv", "json", "jsonl", "yaml", "markdown")
+LISTING: Declarations = {
+    "form": (
+        Annotated[str | None, option("--format", "FORMAT", "table, tsv, csv, json, jsonl, yaml or markdown.")],
+        None,
+    ),
+    "header": (
+        Annotated[
+            bool | None,
+            flag("--header/--no-header", "Begin tsv, csv and markdown with the names of the columns, or not."),
+        ],
+        None,
+    ),
 }
 
 
@@ -82,7 +98,15 @@ class VerbCommand:
 
 
 def command(
-    name: str, group: str, *, exits: Sequence[int], writes: bool = False, indexed: bool = False, dry_run: bool = False
+    name: str,
+    group: str,
+    *,
+    exits: Sequence[int],
+    writes: bool = False,
+    indexed: bool = False,
+    dry_run: bool = False,
+    lists: bool = False,
+    formats: Sequence[str] = (),
 ) -> Callable[[Function], VerbCommand]:
     """Make a function ``(cx: Session, …)`` the command ``name``.
 
@@ -96,25 +120,30 @@ def command(
         writes: It takes a lock timeout and a request id.
         indexed: It may be answered from the index.
         dry_run: It can say what it would do.
+        lists: It prints rows, in any format.
+        formats: It lists, and has these formats besides.
     """
 
     def wrap(function: Function) -> VerbCommand:
         text, _, examples = (inspect.getdoc(function) or "").partition(_EXAMPLES)
         home = function.__module__.rpartition(".")[2]
-        verb = grammar.Verb(group, home, text.partition("\n")[0], writes=writes, indexed=indexed)
+        verb = grammar.Verb(
+            group, home, text.partition("\n")[0], writes=writes, indexed=indexed, lists=lists or bool(formats)
+        )
         shared = {
             **(DRY_RUN if dry_run else {}),
             **(WRITING if writes else {}),
             **(INDEXED if indexed else {}),
+            **(LISTING if verb.lists else {}),
             **SHARED,
         }
         lines = [example.strip() for example in examples.splitlines()]
-        return VerbCommand(name, _with_shared(function, shared, writes), verb, text, lines, exits)
+        return VerbCommand(name, _with_shared(function, shared, writes, (*FORMATS, *formats)), verb, text, lines, exits)
 
     return wrap
 
 
-def _with_shared(function: Function, shared: Declarations, writes: bool) -> Function:
+def _with_shared(function: Function, shared: Declarations, writes: bool, formats: Sequence[str]) -> Function:
     """Return what Typer calls for ``function``, with the shared options behind its own."""
     # Not typing.get_type_hints: on Python 3.10 it wraps "Annotated[...] = None" into Optional, which hides the option.
     own = {
@@ -135,7 +164,7 @@ def _with_shared(function: Function, shared: Declarations, writes: bool) -> Func
         given = {name: values.pop(name) for name in shared}
         for name, kind in tuples.items():
             values[name] = kind(*(values.pop(field) for field in kind._fields))
-        session = _merge(ctx.obj or {}, given, writes)
+        session = _merge(ctx.obj or {}, given, writes, formats)
         try:
             function(session, **values)
         except Refused as error:
@@ -158,13 +187,29 @@ def _with_signature(call: Function, declared: Declarations) -> Function:
     return call
 
 
-def _merge(before: Mapping[str, Any], given: Mapping[str, Any], writes: bool) -> Session:
+def _merge(before: Mapping[str, Any], given: Mapping[str, Any], writes: bool, formats: Sequence[str]) -> Session:
     """Combine the options before the verb with those behind it. One that takes a value is given once, here or there."""
     if before.get("root") is not None and given["root"] is not None:
         raise _repeated("--registry", 2)
-    defaults = {name: default for name, (_, default) in {**DRY_RUN, **WRITING, **INDEXED, **SHARED}.items()}
+    defaults = {name: default for name, (_, default) in {**DRY_RUN, **WRITING, **INDEXED, **LISTING, **SHARED}.items()}
     behind = {name: value for name, value in given.items() if value != defaults[name]}
-    return Session(**{**defaults, **before, **behind}, writes=writes)
+    chosen = {**defaults, **before, **behind}
+    _check_format(chosen, formats)
+    return Session(**chosen, writes=writes)
+
+
+def _check_format(chosen: dict[str, Any], formats: Sequence[str]) -> None:
+    """Refuse an unknown format, or two forms of output; ``--format json`` is ``--json``."""
+    form = chosen["form"]
+    if form is None:
+        return
+    if form not in formats:
+        raise InvalidInput(f"unknown format '{form}'", f"use {', '.join(formats)}")
+    if form == "json":
+        chosen["as_json"] = True
+    elif chosen["as_json"] or chosen["quiet"]:
+        other = "--json" if chosen["as_json"] else "-q"
+        raise InvalidInput(f"--format {form} and {other} are two forms of output", "use one of them")
 
 
 def _repeated(name: str, times: int) -> InvalidInput:

@@ -47,7 +47,13 @@ def options(verb: str | None) -> dict[str, str]:
     texts = [grammar.SHARED]
     if verb is not None:
         spec = grammar.VERBS[verb]
-        texts = [spec.options, grammar.WRITING * spec.writes, grammar.INDEXED * spec.indexed, grammar.SHARED]
+        texts = [
+            spec.options,
+            grammar.WRITING * spec.writes,
+            grammar.INDEXED * spec.indexed,
+            grammar.LISTING * spec.lists,
+            grammar.SHARED,
+        ]
     found = {}
     for text in " ".join(texts).split():
         names, mark, kind = text.partition("=")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import unicodedata
+from collections.abc import Mapping
 from datetime import datetime, timezone
+
+from .process import is_terminal
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Iterable, Sequence
+    from typing import Any, TextIO
 
     from ..core.records import VersionRecord
 
@@ -156,13 +160,37 @@ def supports_unicode() -> bool:
     return encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig")
 
 
+def wants_color(stream: TextIO, *, no_color: bool = False) -> bool:
+    """Whether to colour what is printed to a stream: as ``--no-color`` and the environment say, else on a terminal."""
+    if no_color or os.environ.get("NO_COLOR"):
+        return False
+    if any(os.environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
+def format_label(word: str, *, no_color: bool) -> str:
+    """``error:`` or ``warning:``, coloured where standard error is."""
+    if not wants_color(sys.stderr, no_color=no_color):
+        return f"{word}:"
+    if word == "error":
+        return "\x1b[1;31merror:\x1b[0m"
+    # not the yellow of 16-colour themes where there is a darker one: it can't be read on white
+    wide = "256color" in os.environ.get("TERM", "") or os.environ.get("COLORTERM")
+    return f"\x1b[{'38;5;130' if wide else '33'}m{word}:\x1b[0m"
+
+
 def align(pairs: Iterable[tuple[str, Any]]) -> str:
     """Format ``key  value`` lines without empty values; further lines of a text stand below its first."""
-    kept = [(key, value) for key, value in pairs if value not in ("", None, False)]
+    import shutil
+
+    kept = [(key, value) for key, value in pairs if value not in ("", None) and value is not False]
     width = max(len(key) for key, _ in kept) + 2
     lines = []
     for key, value in kept:
         text = "yes" if value is True else escape(format_number(value), lines=True)
+        if key == "digest" and width + len(text) > shutil.get_terminal_size().columns:
+            text = f"{text[:19]}…" if supports_unicode() else text[:19]
         lines.append(f"{escape(key):<{width}}" + ("\n" + " " * width).join(_wrap(text.rstrip("\n"), width)))
     return "\n".join(lines)
 
@@ -186,4 +214,8 @@ def format_cell(cell: Any) -> str:
         return ""
     if isinstance(cell, bool):
         return "true" if cell else "false"
+    if isinstance(cell, Mapping):
+        cell = " ".join(f"{name}={value}" for name, value in cell.items())
+    elif isinstance(cell, (list, tuple)):
+        cell = ",".join(map(str, cell))
     return escape(cell) if isinstance(cell, str) else str(cell)

@@ -40,15 +40,16 @@ EVERYDAY = (
 class Verb:
     """A command, defined in the module ``home`` of ``registry_cli.cli.commands``.
 
-    One that ``writes`` takes a lock timeout and a request id; ``indexed`` ones may be answered from the index. Completion
-    knows the kinds of its ``arguments``, and its own ``options`` as in ``SHARED``.
+    One that ``writes`` takes a lock timeout and a request id; ``indexed`` ones may be answered from the index; one that
+    ``lists`` takes a format. Completion knows the kinds of its ``arguments``, and its own ``options`` as in ``SHARED``.
     """
 
     def __init__(
         self, group: str, home: str, summary: str, arguments: str = "", options: str = "", *, writes: bool = False, indexed: bool = False,
+        lists: bool = False,
     ) -> None:  # fmt: skip
         self.group, self.home, self.summary, self.arguments, self.options = group, home, summary, arguments, options
-        self.writes, self.indexed = writes, indexed
+        self.writes, self.indexed, self.lists = writes, indexed, lists
 
 
 def code_of(verb: str, code: int) -> str:
@@ -67,12 +68,12 @@ def overview() -> str:
     ]
     return "\n".join(
         [
-            "Usage: registry VERB [ARGUMENTS] [OPTIONS]",
+            "Usage: registry VERB [ARGUMENTS] [OPTIONS] | registry --version",
             "",
             *(f"  {name:<14}{VERBS[name].summary}" for name in EVERYDAY),
             "",
             *topics,
-            f"  {'Options':<14}{' '.join(options)} --version",
+            f"  {'Options':<14}{' '.join(options)}",
             f"  {'Read on':<14}registry help VERB | TOPIC (query, policy, formats ...) | --all",
         ]
     )
@@ -81,64 +82,65 @@ def overview() -> str:
 # fmt: off
 # Generated: do not edit below.
 #: Options with all their spellings; "=" takes a value, "=FILE" a file or a folder.
-SHARED = "--registry,-C=FILE --json --quiet,-q --no-color --no-input --debug --help,-h"
+SHARED = "--registry,-C=FILE --json --quiet,-q --no-color --no-pager --no-input --debug --help,-h"
 WRITING = "--lock-timeout= --request-id="
 INDEXED = "--no-index"
+LISTING = "--format= --no-header,--header"
 VERBS = {
     "init": Verb("Get started", "init", "Make a folder a registry.", "dir", "--shared= --stages="),
-    "info": Verb("Get started", "init", "Show what is in the registry, and how healthy it is.", "", ""),
-    "config": Verb("Get started", "init", "Show the settings in force and where each line stands, or their schema.", "text model", ""),
+    "info": Verb("Get started", "init", "Show what is in the registry, and how healthy it is.", "", "", lists=True),
+    "config": Verb("Get started", "init", "Show the settings in force and where each line stands, or their schema.", "text model", "", lists=True),
     "completion": Verb("Get started", "init", "Print the completion script of a shell.", "shell", ""),
     "help": Verb("Get started", "help", "Show help for a verb or a topic.", "topic", "--all,-a"),
     "register": Verb("Add and edit", "register", "Store files as the next version of a model.", "model file*", "--param,-p= --metric,-m= --tag,-t= --annotate= --params-file=FILE --params-only= --metrics-file=FILE --metrics-only= --skip-invalid --message= --stage= --alias= --as= --exclude= --include= --if-changed --update --link --move --scan= --reuse-name --allow-unsafe --reason= --no-inspect --parent= --data=FILE --code=FILE --command= --environment=FILE --python=FILE --lineage= --no-lineage --dry-run,-n", writes=True),
-    "import": Verb("Add and edit", "import_export", "Take in a bundle from elsewhere, or what another tool has.", "source", "--as= --only= --artifacts=FILE --exclude= --include= --merge --skip-existing --stages --aliases --reuse-name --allow-unsafe --reason= --dry-run,-n", writes=True),
+    "import": Verb("Add and edit", "import_export", "Take in a bundle from elsewhere, or what another tool has.", "source", "--as= --only= --artifacts=FILE --exclude= --include= --merge --skip-existing --stages --aliases --reuse-name --allow-unsafe --reason= --dry-run,-n", writes=True, lists=True),
     "tag": Verb("Add and edit", "annotate", "Set or remove tags of a version.", "ref text*", "--remove,-r= --dry-run,-n", writes=True),
     "annotate": Verb("Add and edit", "annotate", "Say something of a version in free text.", "ref text*", "--from-file= --remove,-r= --dry-run,-n", writes=True),
     "log-metric": Verb("Add and edit", "annotate", "Add metrics measured after registration.", "ref text*", "--metrics-file=FILE --metrics-only= --skip-invalid --dry-run,-n", writes=True),
-    "alias": Verb("Add and edit", "annotate", "Show, set or remove aliases.", "ref alias", "--remove --expect= --dry-run,-n", writes=True),
+    "alias": Verb("Add and edit", "annotate", "Show, set or remove aliases.", "ref alias", "--remove --expect= --dry-run,-n", writes=True, lists=True),
     "describe": Verb("Add and edit", "models", "Say what a model is for, and who answers for it.", "model", "--description= --owner= --tag,-t= --annotate= --remove,-r= --reason= --reuse-name --dry-run,-n", writes=True),
     "edit": Verb("Add and edit", "models", "Edit what is said of a model, or the settings.", "model", "--reason=", writes=True),
     "rename": Verb("Add and edit", "models", "Rename a model, or move it into or out of a group.", "model text", "--reason= --reuse-name --dry-run,-n", writes=True),
-    "list": Verb("Retrieve", "list", "List the models.", "", "--stage= --where,-w= --as-of=", indexed=True),
-    "versions": Verb("Retrieve", "search", "List the versions of a model.", "model", "--all,-a --where,-w= --stage= --alias= --tag,-t= --sort= --columns= --limit= --as-of=", indexed=True),
-    "show": Verb("Retrieve", "list", "Show a version, or a model, with all that is known of it.", "ref", "--as-of=", indexed=True),
-    "search": Verb("Retrieve", "search", "List the versions, of all models, that a query selects.", "text", "--all,-a --stage= --alias= --tag,-t= --sort= --columns= --limit=", indexed=True),
-    "find": Verb("Retrieve", "list", "Say which versions hold a file.", "file*", "", indexed=True),
-    "inspect": Verb("Retrieve", "scan", "Say what files are, before or after they are registered.", "target*", ""),
-    "compare": Verb("Retrieve", "compare", "Show versions of a model side by side.", "model@ selector*", "--all-rows --limit= --all,-a --where,-w= --lower= --higher= --csv", indexed=True),
-    "diff": Verb("Retrieve", "compare", "Show what differs between two versions.", "ref ref", "--exit-code", indexed=True),
+    "list": Verb("Retrieve", "list", "List the models.", "", "--stage= --where,-w= --as-of=", indexed=True, lists=True),
+    "versions": Verb("Retrieve", "search", "List the versions of a model.", "model", "--all,-a --where,-w= --stage= --alias= --tag,-t= --sort= --columns= --limit= --as-of=", indexed=True, lists=True),
+    "show": Verb("Retrieve", "list", "Show a version, or a model, with all that is known of it.", "ref", "--as-of=", indexed=True, lists=True),
+    "search": Verb("Retrieve", "search", "List the versions, of all models, that a query selects.", "text", "--all,-a --stage= --alias= --tag,-t= --sort= --columns= --limit=", indexed=True, lists=True),
+    "find": Verb("Retrieve", "list", "Say which versions hold a file.", "file*", "", indexed=True, lists=True),
+    "inspect": Verb("Retrieve", "scan", "Say what files are, before or after they are registered.", "target*", "", lists=True),
+    "compare": Verb("Retrieve", "compare", "Show versions of a model side by side.", "model@ selector*", "--all-rows --limit= --all,-a --where,-w= --lower= --higher= --csv", indexed=True, lists=True),
+    "diff": Verb("Retrieve", "compare", "Show what differs between two versions.", "ref ref", "--exit-code", indexed=True, lists=True),
     "path": Verb("Retrieve", "fetch", "Print where a version lies, to be used in place.", "ref text", "--verify --as-of=", indexed=True),
     "fetch": Verb("Retrieve", "fetch", "Copy a version to a folder, every byte checked.", "ref", "--output,-o=FILE --only= --exclude= --force", indexed=True),
     "cat": Verb("Retrieve", "fetch", "Write files of a version to standard output.", "ref text", "--only= --exclude= --force", indexed=True),
     "export": Verb("Retrieve", "import_export", "Write versions, models or all to one file, or for another tool.", "ref*", "--all,-a --format= --flavor= --force"),
-    "card": Verb("Retrieve", "import_export", "Print the model card of a version, in Markdown.", "ref", "--check --output,-o=FILE --force"),
-    "history": Verb("Retrieve", "history", "Show every change of a model, or of all.", "model", "--all,-a --since= --until= --action= --stage= --limit= --follow,-f --utc --checkpoint"),
-    "lineage": Verb("Retrieve", "lineage", "Show where a version comes from, and what came of it.", "ref", "--depth= --dot --mermaid --environment --patch", indexed=True),
-    "reproduce": Verb("Retrieve", "lineage", "Print the commands that make a version again.", "ref", "--check --python=FILE", indexed=True),
-    "check": Verb("Release", "gates", "Say whether a stage would let a version in, and why.", "ref stage", ""),
+    "card": Verb("Retrieve", "import_export", "Print the model card of a version, in Markdown.", "ref", "--check --output,-o=FILE --force", lists=True),
+    "history": Verb("Retrieve", "history", "Show every change of a model, or of all.", "model", "--all,-a --since= --until= --action= --stage= --limit= --follow,-f --utc --checkpoint", lists=True),
+    "lineage": Verb("Retrieve", "lineage", "Show where a version comes from, and what came of it.", "ref", "--depth= --dot --mermaid --environment --patch", indexed=True, lists=True),
+    "reproduce": Verb("Retrieve", "lineage", "Print the commands that make a version again.", "ref", "--check --python=FILE", indexed=True, lists=True),
+    "check": Verb("Release", "gates", "Say whether a stage would let a version in, and why.", "ref stage", "", lists=True),
     "approve": Verb("Release", "gates", "Say that a version may enter a stage, or that it may not.", "ref stage", "--reject --reason= --review --yes,-y --sign=FILE --dry-run,-n", writes=True),
-    "approvals": Verb("Release", "gates", "Show who approved or rejected a version.", "ref", ""),
+    "approvals": Verb("Release", "gates", "Show who approved or rejected a version.", "ref", "", lists=True),
     "promote": Verb("Release", "stages", "Let a stage point to a version.", "ref stage", "--expect= --reason= --archive-previous --no-verify --force --sign=FILE --dry-run,-n", writes=True),
     "demote": Verb("Release", "stages", "Let a stage point to nothing.", "ref stage", "--expect= --reason= --sign=FILE --dry-run,-n", writes=True),
-    "rollback": Verb("Release", "stages", "Let a stage point to what held it before.", "model stage", "--to= --list --expect= --again --reason= --no-verify --sign=FILE --dry-run,-n", writes=True),
+    "rollback": Verb("Release", "stages", "Let a stage point to what held it before.", "model stage", "--to= --list --expect= --again --reason= --no-verify --sign=FILE --dry-run,-n", writes=True, lists=True),
     "undo": Verb("Release", "stages", "Undo your own last move of a stage or alias.", "model", "--expect= --reason= --no-verify --yes,-y --sign=FILE --dry-run,-n", writes=True),
     "sign": Verb("Release", "gates", "Sign a version.", "ref", "--key=FILE --dry-run,-n", writes=True),
-    "trust": Verb("Release", "trust", "Let the commands of policies run on this machine.", "model", "--list --revoke --yes,-y"),
+    "trust": Verb("Release", "trust", "Let the commands of policies run on this machine.", "model", "--list --revoke --yes,-y", lists=True),
     "observe": Verb("Monitor", "monitor", "Record metrics of a version in use.", "ref text*", "--at= --n= --target= --slice= --from= --format= --dry-run,-n", writes=True),
-    "monitor": Verb("Monitor", "monitor", "Check recorded metrics against the rules.", "ref*", "--window= --format= --plot --dry-run,-n", writes=True),
+    "monitor": Verb("Monitor", "monitor", "Check recorded metrics against the rules.", "ref*", "--window= --plot --dry-run,-n", writes=True, lists=True),
     "profile": Verb("Monitor", "monitor", "Record what the data of a version looks like.", "ref text", "--column= --dry-run,-n", writes=True),
-    "drift": Verb("Monitor", "monitor", "Measure how far data is from the profile of a version.", "ref text", "--target= --max= --dry-run,-n", writes=True),
+    "drift": Verb("Monitor", "monitor", "Measure how far data is from the profile of a version.", "ref text", "--target= --max= --dry-run,-n", writes=True, lists=True),
     "report": Verb("Monitor", "report", "Write pages about models in HTML, or serve them on this machine.", "model*", "--output,-o= --since= --open --serve --port=", indexed=True),
-    "hooks": Verb("Monitor", "trust", "List your hooks, or try them.", "text", ""),
-    "archive": Verb("Maintain", "archive", "Take versions out of use.", "ref*", "--reason= --force --older-than= --keep= --best= --where,-w= --keep-holders= --compress --zstd --dry-run,-n --plan=FILE", writes=True),
+    "hooks": Verb("Monitor", "trust", "List your hooks, or try them.", "text", "", lists=True),
+    "archive": Verb("Maintain", "archive", "Take versions out of use.", "ref*", "--reason= --force --older-than= --keep= --best= --where,-w= --keep-holders= --compress --zstd --dry-run,-n --plan=FILE --limit= --changes-only", writes=True, lists=True),
     "restore": Verb("Maintain", "archive", "Bring archived versions back.", "ref*", "--dry-run,-n", writes=True),
-    "delete": Verb("Maintain", "archive", "Remove versions for good.", "ref*", "--model --reason= --force --older-than= --keep= --best= --where,-w= --keep-holders= --yes,-y --dry-run,-n --plan=FILE", writes=True),
-    "prune": Verb("Maintain", "archive", "Delete archived versions by rules, or follow each model's retention policy.", "model*", "--all --older-than= --keep= --best= --where,-w= --keep-holders= --reason= --yes,-y --dry-run,-n --plan=FILE", writes=True),
-    "apply": Verb("Maintain", "archive", "Carry out a plan of archive, delete or prune.", "file", "--reason= --yes,-y --dry-run,-n", writes=True),
-    "gc": Verb("Maintain", "verify", "Remove what nobody needs any more.", "model*", "--older-than= --dry-run,-n", writes=True),
-    "verify": Verb("Maintain", "verify", "Check that everything is there and unchanged.", "ref*", "--quick --checkpoint=FILE --signatures --allowed-signers=FILE"),
-    "scan": Verb("Maintain", "scan", "Say whether files are safe to load.", "target*", "--allow= --strict --explain"),
-    "repair": Verb("Maintain", "verify", "Repair what can be repaired safely.", "model*", "--from-blobs --dry-run,-n", writes=True),
-    "doctor": Verb("Maintain", "verify", "Prove that this file system keeps what the registry needs.", "", ""),
+    "delete": Verb("Maintain", "archive", "Remove versions for good.", "ref*", "--model --reason= --force --older-than= --keep= --best= --where,-w= --keep-holders= --yes,-y --dry-run,-n --plan=FILE --limit= --changes-only", writes=True, lists=True),
+    "prune": Verb("Maintain", "archive", "Delete archived versions by rules, or follow each model's retention policy.", "model*", "--all --older-than= --keep= --best= --where,-w= --keep-holders= --reason= --yes,-y --dry-run,-n --plan=FILE --limit= --changes-only", writes=True, lists=True),
+    "apply": Verb("Maintain", "archive", "Carry out a plan of archive, delete or prune.", "file", "--reason= --yes,-y --limit= --changes-only --dry-run,-n", writes=True, lists=True),
+    "gc": Verb("Maintain", "verify", "Remove what nobody needs any more.", "model*", "--older-than= --limit= --dry-run,-n", writes=True, lists=True),
+    "verify": Verb("Maintain", "verify", "Check that everything is there and unchanged.", "ref*", "--quick --checkpoint=FILE --signatures --allowed-signers=FILE", lists=True),
+    "scan": Verb("Maintain", "scan", "Say whether files are safe to load.", "target*", "--allow= --strict --explain", lists=True),
+    "repair": Verb("Maintain", "verify", "Repair what can be repaired safely.", "model*", "--from-blobs --dry-run,-n", writes=True, lists=True),
+    "doctor": Verb("Maintain", "verify", "Prove that this file system keeps what the registry needs.", "", "", lists=True),
     "transfer": Verb("", "models", "Move a model into a group (deprecated: use 'rename NAME GROUP/NAME').", "model text", "--reason= --dry-run,-n", writes=True),
 }

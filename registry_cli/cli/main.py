@@ -158,15 +158,16 @@ def _fail(arguments: list[str], message: str, hint: str, kind: str, code: int, r
     """Report on standard error: a line, or one JSON object with ``--json``."""
     if sys.stderr is None:
         return code
-    from .formatting import escape
+    from .formatting import escape, format_label
 
     try:
-        if "--json" in arguments:
+        if {"--json", "--format=json"} & {*arguments} or "--format json" in " ".join(arguments):
             from .json_shapes import dumps, error
 
             print(dumps(error(kind, message, hint, code, request_id)), file=sys.stderr)
         else:
-            print(f"error: {escape(message)}{'; ' if hint else ''}{escape(hint)}", file=sys.stderr)
+            label = format_label("error", no_color="--no-color" in arguments)
+            print(f"{label} {escape(message)}{'; ' if hint else ''}{escape(hint)}", file=sys.stderr)
     except OSError:
         pass  # standard error is closed: only the exit code is left
     return code

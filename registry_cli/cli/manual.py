@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 #: The options that several commands share, by what they are for.
-_SHARED = {"every": command.SHARED, "writing": command.WRITING, "indexed": command.INDEXED}
+_SHARED = {"every": command.SHARED, "writing": command.WRITING, "indexed": command.INDEXED, "listing": command.LISTING}
 
 
 def run_help(verb: str, arguments: Sequence[str]) -> tuple[str, int]:
@@ -87,6 +87,7 @@ def _describe_verb(name: str, parsed: Any) -> dict[str, Any]:
         "options": [_describe_option(each) for each in own],
         "writing": verb.verb.writes,
         "indexed": verb.verb.indexed,
+        "lists": verb.verb.lists,
         "examples": [*verb.examples],
         "exit_codes": {str(code): grammar.code_of(name, code) for code in verb.exits},
     }
@@ -115,7 +116,7 @@ def format_argument(argument: Any) -> str:
 
 def sort_names(option: Any) -> list[str]:
     """The spellings of an option, the shortest first."""
-    return sorted(option.opts, key=len)
+    return sorted([*option.opts, *option.secondary_opts], key=len)
 
 
 def list_options(parsed: Any, names: Mapping[str, Any] | None = None) -> list[Any]:

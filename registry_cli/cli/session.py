@@ -11,7 +11,7 @@ from ..core.progress import SILENT, Progress
 from ..errors import Damaged, InvalidInput, RegistryError, explain
 from ..operations.context import cache_folder, find_root
 from ..registry import Registry
-from .formatting import escape, format_cell
+from .formatting import escape, format_cell, format_label
 from .process import STOPPING, Terminated, commit_output, flush, install_signal_handlers, is_terminal, write
 
 TYPE_CHECKING = False  # as typing's, without importing typing
@@ -28,21 +28,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TableView:
-    """What a person sees: cells under columns, or a ``text`` instead. None of ``chosen`` columns is left out."""
+    """What a person sees: cells under columns between a title and a footer, or a ``text`` instead.
+
+    Where the terminal is too narrow, texts are cut, or wrapped if ``wrap``; then columns are left out, the ``optional``
+    ones in this order, and a last line says which, how many of the ``metrics``, and with a ``hint`` how to see them.
+    None of ``chosen`` columns is left out.
+    """
 
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     text: str | None = None
     chosen: bool = False
+    wrap: bool = False
+    optional: Sequence[int] | None = None
+    metrics: range = range(0)
+    hint: str = "use a wider terminal, or --format csv"
+    title: str = ""
+    footer: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Output:
-    """A result in the four forms in which it can be asked for. Of iterators only the one that is asked for is read.
+    """A result in the forms in which it can be asked for. Of iterators only the one that is asked for is read.
 
     ``kind`` and ``body`` make the JSON document (see ``json_shapes.document``; items of an iterator are written one by
-    one), ``refs`` are what ``-q`` prints, ``rows`` the lines for a pipe. A person sees ``text``, else the table that ``draw``
-    returns, or ``shown`` (or ``rows``) below ``columns``; ``empty`` where that has no rows.
+    one), ``refs`` are what ``-q`` prints, ``rows`` the lines for a pipe and for csv, ``names`` (or ``columns``) the names of
+    their cells. A person sees ``text``, else what ``draw`` prints or the table that it returns, or ``shown`` (or ``rows``)
+    below ``columns``, wrapped if ``wrap``; ``empty`` where that has no rows.
     """
 
     kind: str
@@ -53,18 +65,20 @@ class Output:
     shown: Sequence[Sequence[str]] | None = None
     text: str | None = None
     empty: str = ""
-    draw: Callable[[], TableView] | None = None
+    draw: Callable[[], TableView | None] | None = None
+    names: Sequence[str] = ()
+    wrap: bool = False
 
     def view(self) -> TableView:
         if self.text is not None:
             return TableView(text=self.text)
+        table: TableView | None
         if self.draw is not None:
             table = self.draw()
-        elif self.shown is not None:
-            table = TableView(self.columns, self.shown)
         else:
-            table = TableView(self.columns, [list(map(format_cell, row)) for row in self.rows])
-        return table if table.rows else TableView(text=self.empty)
+            cells = [list(map(format_cell, row)) for row in self.rows] if self.shown is None else self.shown
+            table = TableView(self.columns, cells, wrap=self.wrap)
+        return table if table and (table.rows or table.text) else TableView(text=self.empty)
 
 
 class ChangeRecorder:
@@ -87,7 +101,10 @@ class Session:
     quiet: bool = False
     debug: bool = False
     no_color: bool = False
+    no_pager: bool = False
     no_input: bool = False
+    form: str | None = None
+    header: bool | None = None
     lock_timeout: float = 30.0
     request_id: str | None = None
     no_index: bool = False
@@ -161,8 +178,13 @@ class Session:
 
     @property
     def has_viewer(self) -> bool:
-        """Whether a person looks at the result, and no other form of it was asked for."""
-        return not (self.is_piped or self.as_json or self.quiet)
+        """Whether the result is shown as for a person, and no other form of it was asked for."""
+        return not (self.as_json or self.quiet) and (self.form == "table" or not (self.form or self.is_piped))
+
+    @property
+    def has_document(self) -> bool:
+        """Whether the JSON document is asked for, in whatever format."""
+        return self.as_json or self.form in ("jsonl", "yaml")
 
     def say(self, text: str) -> None:
         """Print one line on standard error; nothing with ``-q`` and ``--json``."""
@@ -171,32 +193,64 @@ class Session:
 
     def warn(self, text: str) -> None:
         """Print one line on standard error, whatever was asked for."""
-        print(f"warning: {escape(text)}", file=sys.stderr)
+        print(f"{format_label('warning', no_color=self.no_color)} {escape(text)}", file=sys.stderr)
 
     def collect_damage(self) -> DamageCollector:
         return DamageCollector(self)
 
     def show(self, output: Output) -> None:
-        """Print the result: JSON, references only, a table for a person, or tab-separated lines."""
+        """Print the result in the format that was asked for, else a table for a person or tab-separated lines."""
         if self.writes:
             commit_output()
+        if self.quiet and not self.as_json:
+            _write_lines(escape(ref) for ref in output.refs)
+        elif self.no_pager or self.is_piped:
+            self._print(output)
+        else:
+            from .pager import paged
+
+            with paged():
+                self._print(output)
+
+    def _print(self, output: Output) -> None:
         if self.as_json:
             self._show_json(output)
-        elif self.quiet:
-            _write_lines(escape(ref) for ref in output.refs)
-        elif self.is_piped:
+        elif self.has_viewer:
+            self._draw(output.view())
+        elif self.form is None:
+            if self.header:
+                write("\t".join(output.names or output.columns))
             _write_lines("\t".join(map(format_cell, row)) for row in output.rows)
         else:
-            self._draw(output.view())
+            from . import output_formats
+
+            if self.form == "yaml":
+                text = output_formats.format_yaml(output.kind, output.body)
+                lines: Iterable[str] = [text if self.is_piped else escape(text, lines=True)]
+            elif self.form == "jsonl":
+                lines = output_formats.iter_items(output.kind, output.body)
+            else:
+                lines = output_formats.iter_rows(
+                    self.form, output.names or output.columns, output.rows, self.header, safe=not self.is_piped
+                )
+            _write_lines(lines)
 
     def show_one(self, kind: str, body: Any, name: str, text: str | None = None) -> None:
         """Print a result with one name, a reference or a path; with --json ``body``."""
-        self.show(Output(kind, body, [name], rows=[(name,)], text=name if text is None else text))
+        self.show(Output(kind, body, [name], rows=[(name,)], text=name if text is None else text, names=["ref"]))
+
+    def show_changed(self, kind: str, body: Any, ref: str) -> None:
+        """Print the reference of what was changed, for a script: a person has read what happened on standard error."""
+        self.show_one(kind, body, ref, self.text_for_script(ref))
+
+    def text_for_script(self, text: str) -> str:
+        """Return the text; nothing if a person has read what happened on standard error."""
+        return "" if is_terminal(sys.stderr) else text
 
     def show_pointer(self, done: PointerChange) -> None:
         """Print where a stage or an alias points now, and on standard error where it pointed before."""
         self.report_pointer(done)
-        self.show_one("moved", done, done.ref)
+        self.show_changed("moved", done, done.ref)
 
     def report_pointer(self, done: PointerChange) -> None:
         """Print on standard error where a pointer points now, where it pointed before, and what that overrides."""
@@ -229,11 +283,15 @@ class Session:
             )
         write(f"{after}]{end}")
 
+    def draw_rows(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table of whole texts as a part of what a person sees."""
+        self._draw(TableView(columns, rows, wrap=True))
+
     def _draw(self, table: TableView) -> None:
         if table.text is None:
             from .views.tables import draw
 
-            draw(table.columns, table.rows, no_color=self.no_color, whole=table.chosen)
+            draw(table, no_color=self.no_color)
         elif table.text:
             write(table.text)
 

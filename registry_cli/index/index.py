@@ -193,7 +193,7 @@ class Index:
         from .updater import IndexUpdater
 
         updater = IndexUpdater(self, progress)
-        with pause_collection():
+        with pause_collection(), progress:
             if (
                 updater.update(sorted(changed)) and not only
             ):  # what was a model may be a group by now, with models in it

@@ -75,6 +75,7 @@ def test_json_describes_every_command() -> None:
     assert [each["verb"] for each in document["verbs"]] == [*grammar.VERBS]
     for each in document["verbs"]:
         shared = document["options"]["every"] + document["options"]["writing"] * each["writing"]
+        shared += document["options"]["listing"] * each["lists"]
         options = each["options"] + shared + document["options"]["indexed"] * each["indexed"]
         names = {name for option in options for name in option["names"]} | {"--help", "-h"}
         assert names == completion.options(each["verb"]).keys()

@@ -32,7 +32,7 @@ def test_a_dry_run_tells_why(filled: Site) -> None:
     before = fingerprint(filled.root)
     answer = filled.run("archive", "churn", *RULES, "--dry-run")
     assert answer.code == 0
-    assert answer.err == "would archive 1 version of churn; deleting them would free 9 B\n"
+    assert answer.err == "would archive 1 version of churn, keep 5; deleting them would free 9 B\n"
     assert answer.lines == [
         "churn@6\tkeep\tthe newest\t0",
         "churn@5\tkeep\tthe best by auc\t0",

@@ -58,9 +58,7 @@ def test_tables_show_and_nothing_acts_on_the_terminal(name: str, nasty: Site) ->
 
 def test_colour_goes_where_it_is_wanted(still: Site) -> None:
     assert "\x1b[1m" in on_terminal("list", root=still.root).out
-    assert "\x1b" not in on_terminal("list", "--no-color", root=still.root).out.replace("\x1b[1m", "").replace(
-        "\x1b[0m", ""
-    )
+    assert "\x1b" not in on_terminal("list", "--no-color", root=still.root).out
     assert "\x1b" not in still.spawn("list").out
 
 
@@ -84,7 +82,7 @@ def test_talk_and_result_share_a_terminal(tmp_path: Path) -> None:
     file.write_text("x")
     assert on_terminal("init", tmp_path / "r").out.startswith("made a registry in")
     shown = on_terminal("register", "churn", file, root=tmp_path / "r", columns=120)
-    assert shown.out == "registered churn@1: 1 file, 1 B\nchurn@1\n"
+    assert shown.out == "registered churn@1: 1 file, 1 B\n"  # the reference is for a pipe
     assert Registry(tmp_path / "r").admin.verify().ok
 
 

@@ -64,6 +64,7 @@ def run(commands: Sequence[str], home: Path) -> list[list[str]]:
         "COLUMNS": COLUMNS,
         "TERM": "xterm",
         "NO_COLOR": "1",
+        "PAGER": "cat",
         "LANG": "C.UTF-8",
         "TZ": "UTC",
     }

@@ -126,7 +126,9 @@ def test_registry_has_few_public_names() -> None:
 def test_every_verb_and_option_is_told(name: str) -> None:
     page, verb = read("commands.md"), grammar.VERBS[name]
     told = section(page, name)
-    shared_options = re.findall("--[a-z-]+", grammar.SHARED + grammar.WRITING + grammar.INDEXED)
+    shared_options = re.findall(
+        "--[a-z-]+", " ".join((grammar.SHARED, grammar.WRITING, grammar.INDEXED, grammar.LISTING))
+    )
     assert [
         option for option in completion.long_options(name) if option not in shared_options and f"`{option}`" not in told
     ] == []
@@ -134,10 +136,12 @@ def test_every_verb_and_option_is_told(name: str) -> None:
     assert ("options-of-every-command-that-writes" in told) == verb.writes
     assert re.search(r"^\*\*In a pipe\*\*: \S", told, re.MULTILINE), "what does a pipe get?"
     assert ("options-of-every-command-that-may-use-the-index" in told) == verb.indexed
+    assert ("options-of-every-command-that-lists" in told) == verb.lists
     shared = {
         "Options of every command": grammar.SHARED,
         "Options of every command that writes": grammar.WRITING,
         "Options of every command that may use the index": grammar.INDEXED,
+        "Options of every command that lists": grammar.LISTING,
     }
     for title, options in shared.items():
         assert [
@@ -215,7 +219,7 @@ def test_every_shape_told_is_one_that_is_made() -> None:
 
 def test_every_kind_is_told() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "registry_cli" / "cli").rglob("*.py"))
-    made = set(re.findall(r'(?:[Oo]utput|show_one)\(\s*"([\w-]+)"', sources))
+    made = set(re.findall(r'(?:[Oo]utput|show_one|show_changed)\(\s*"([\w-]+)"', sources))
     rows = re.findall(r"^\| .*? \| `([\w-]+)` \| .*?\[", section(read("json.md"), "Which command prints what"), re.M)
     assert set(rows) == made
 

@@ -8,6 +8,7 @@ exit code in brackets if it is not 0. All else is a comment. ``tty registry …`
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -23,6 +24,8 @@ from tests.commands import Answer, run
 from tests.session.world import CONDITIONS, Clock, fixed_environment, fixed_system
 
 FOLDER = Path(__file__).parent
+#: Sessions that differ in the width of the terminal only, which is their name.
+CAPTURES = FOLDER.parent / "captures"
 TOPICS = sorted(path.stem for path in FOLDER.glob("*.txt"))
 
 _COMMAND = re.compile(
@@ -85,16 +88,22 @@ def in_process(words: Sequence[str], stdin: bytes, terminals: tuple[int, ...]) -
         os.close(saved)
 
 
+def capture(text: str, folder: Path, columns: str) -> str:
+    """Carry out a session in which everything is printed on a terminal of this width, without colours."""
+    return play(text, folder, COLUMNS=columns, NO_COLOR="1")
+
+
 def script(text: str) -> list[str]:
     """The lines of a session without what was recorded."""
     return [line for line in text.splitlines() if not _OUTPUT.match(line)]
 
 
-def play(text: str, folder: Path, runner: Runner = in_process) -> str:
+def play(text: str, folder: Path, runner: Runner = in_process, **variables: str) -> str:
     """Carry out a session in ``folder``, which is empty; the session with what its commands print now."""
     folder = folder.resolve()
     clock, lines = Clock(), list[str]()
-    with fixed_environment(folder), fixed_system(clock):
+    slow = mock.patch("registry_cli.cli.views.progress_bar._PATIENCE", math.inf)  # no bar, however slow the machine is
+    with fixed_environment(folder, **variables), fixed_system(clock), slow:
         for line in script(text):
             lines.append(line)
             if line.startswith("% "):

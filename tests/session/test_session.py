@@ -18,7 +18,7 @@ import pytest
 
 from registry_cli.cli import grammar
 from tests.commands import REPOSITORY, Answer
-from tests.session.script import FOLDER, TOPICS, Command, digests, number_digests, play
+from tests.session.script import CAPTURES, FOLDER, TOPICS, Command, capture, digests, number_digests, play
 from tests.session.world import remove
 
 #: How a command is run in a process of its own, at the time of the session.
@@ -59,6 +59,12 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def test_a_session_prints_what_was_recorded(topic: str, folder: Path) -> None:
     text = read(topic)
     assert number_digests(play(text, folder), digests(text)) == text, _AGAIN
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_the_everyday_verbs_look_as_captured(columns: str, folder: Path) -> None:
+    text = (CAPTURES / f"{columns}.txt").read_text(encoding="utf-8")
+    assert number_digests(capture(text, folder, columns), digests(text)) == text, _AGAIN
 
 
 def test_a_session_prints_the_same_in_processes_of_their_own(folder: Path) -> None:

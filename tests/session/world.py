@@ -70,8 +70,11 @@ def _replace_in_modules(old: type, new: type) -> None:
 
 
 @contextlib.contextmanager
-def fixed_environment(folder: Path) -> Iterator[None]:
-    """Work in ``folder/work`` with an environment of our own, whose registry is ``folder/registry``."""
+def fixed_environment(folder: Path, **more: str) -> Iterator[None]:
+    """Work in ``folder/work`` with an environment of our own, whose registry is ``folder/registry``.
+
+    ``more`` are further variables.
+    """
     variables = {
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
         "HOME": str(folder / "home"),
@@ -85,6 +88,7 @@ def fixed_environment(folder: Path) -> Iterator[None]:
         "COLUMNS": "80",
         "LINES": "50",
         "TZ": "UTC",
+        **more,
     }
     for name in ("work", "home"):
         (folder / name).mkdir()

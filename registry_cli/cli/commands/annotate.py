@@ -139,10 +139,10 @@ def _report_change(cx: Session, done: VersionsChanged, what: str = "") -> None:
     for warning in done.warnings:
         cx.warn(warning)
     cx.say(f"{ref}: {word}{': ' if what else ''}{what}")
-    cx.show_one("changed", done, ref)
+    cx.show_changed("changed", done, ref)
 
 
-@command("alias", "Add and edit", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True, dry_run=True)
+@command("alias", "Add and edit", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True, dry_run=True, lists=True)
 def alias(
     cx: Session,
     ref: Annotated[str, argument("REF", "The version to point to; just the model to list or remove.")],
@@ -178,4 +178,4 @@ def _list_aliases(cx: Session, model: str) -> None:
     aliases = sorted(cx.reader().model(model).aliases.items())
     rows = [(name, f"{model}@{version}") for name, version in aliases]
     body = [{"alias": name, "ref": ref} for name, ref in rows]
-    cx.show(Output("aliases", body, [ref for _, ref in rows], ("alias", "version"), rows, empty="no aliases"))
+    cx.show(Output("aliases", body, [ref for _, ref in rows], ("alias", "ref"), rows, empty="no aliases"))

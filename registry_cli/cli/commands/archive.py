@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from ... import operations
-from ...core.names import model_name
-from ...errors import Conflict, InvalidInput, NotFound, RegistryError
-from ...rules.stages import ARCHIVE, DELETE, PACK
+from ...errors import InvalidInput, RegistryError
+from ...rules.stages import PACK
 from .. import json_shapes
 from ..command import DryRun, argument, command, flag, option
 from ..formatting import format_size, plural
 from ..options import Force, Reason, Refs, Yes, ensure_alone, parse_model_name, read_references, warn_of_unknown_names
+from ..plans import draw_plans, read_plans, summarize_plans
 from ..session import Output, Session
 
 if TYPE_CHECKING:
@@ -23,8 +22,12 @@ if TYPE_CHECKING:
     from ...rules.retention_rules import RetentionRules
 
 _MOVES = (0, 1, 2, 3, 4, 6, 7, 8)
-_PLAN_LIMIT = 64 << 20
-_FREES = {ARCHIVE: "deleting them would free", DELETE: "that frees", PACK: "that frees about"}
+
+
+Limit = Annotated[int | None, option("--limit", "N", "With --dry-run or --plan: print N rows at most.", min=1)]
+ChangesOnly = Annotated[
+    bool, flag("--changes-only", "With --dry-run or --plan: leave out the rows of versions that are kept.")
+]
 
 
 class RetentionOptions(NamedTuple):
@@ -73,13 +76,26 @@ class PlanOptions(NamedTuple):
     plan: Annotated[str | None, option("--plan", "FILE", "Write what would be done, for 'apply', and do nothing.")] = (
         None
     )
+    limit: Limit = None
+    changes_only: ChangesOnly = False
 
     @property
     def given(self) -> bool:
         return self.dry_run or self.plan is not None
 
+    def ensure_shown(self) -> None:
+        """Refuse options about rows where no rows are printed."""
+        if not self.given:
+            _ensure_dry_run(self.limit, self.changes_only)
 
-@command("archive", "Maintain", exits=(0, 1, 2, 3, 4, 5, 6, 7, 8), writes=True)
+
+def _ensure_dry_run(limit: int | None, changes_only: bool) -> None:
+    if limit is not None or changes_only:
+        name = "--limit" if limit is not None else "--changes-only"
+        raise InvalidInput(f"{name} has no effect without --dry-run", "add --dry-run")
+
+
+@command("archive", "Maintain", exits=(0, 1, 2, 3, 4, 5, 6, 7, 8), writes=True, lists=True)
 def archive(
     cx: Session,
     refs: Refs,
@@ -117,6 +133,7 @@ def archive(
         registry archive churn@5 --compress
         registry archive churn@5 --dry-run
     """
+    how.ensure_shown()
     kind = "zstd" if zstd else "gzip" if compress else ""
     if rules := chosen_by.parse(how.plan, kind):
         _retain_model(cx, refs, "archive", rules, reason, force, how)
@@ -143,7 +160,7 @@ def restore(cx: Session, refs: Refs) -> None:
     _show_changed(cx, done, cx.dry_run)
 
 
-@command("delete", "Maintain", exits=_MOVES, writes=True)
+@command("delete", "Maintain", exits=_MOVES, writes=True, lists=True)
 def delete(
     cx: Session,
     refs: Annotated[
@@ -242,7 +259,7 @@ def _retain_model(
     if how.given or not yes:
         plans = [registry.retention.plan(name, each, rules) for each in actions]
         if how.given:
-            _show_plans(cx, registry, plans, how.plan)
+            _show_plans(cx, registry, plans, how)
             return
         _confirm(cx, plans)
         done = registry.retention.apply(plans, reason=reason, request_id=cx.request_id)
@@ -253,7 +270,7 @@ def _retain_model(
     _show_changed(cx, done, False)
 
 
-@command("prune", "Maintain", exits=_MOVES, writes=True)
+@command("prune", "Maintain", exits=_MOVES, writes=True, lists=True)
 def prune(
     cx: Session,
     names: Annotated[list[str] | None, argument("[NAME]...", "Models.")] = None,
@@ -278,6 +295,7 @@ def prune(
         registry prune --all --yes --quiet
         registry prune churn risk/fraud --older-than 180d --keep 10 --yes
     """
+    how.ensure_shown()
     if bool(names) == everything:
         raise InvalidInput("name the models, or say --all", "not both, and not neither")
     models = [parse_model_name(name) for name in names or ()] or None
@@ -293,7 +311,7 @@ def prune(
         plans = registry.retention.prune_plans(models, rules, on_error=failed.append, on_warning=cx.warn)
         if how.given:
             if plans or not failed:
-                _show_plans(cx, registry, plans, how.plan)
+                _show_plans(cx, registry, plans, how)
             _raise_last(cx, failed)
             return
         _confirm(cx, plans)
@@ -307,12 +325,14 @@ def prune(
     _raise_last(cx, failed)
 
 
-@command("apply", "Maintain", exits=_MOVES, writes=True, dry_run=True)
+@command("apply", "Maintain", exits=_MOVES, writes=True, dry_run=True, lists=True)
 def apply(
     cx: Session,
     file: Annotated[str, argument("PATH", "What --plan wrote; '-' is standard input.")],
     reason: Reason = "",
     yes: Yes = False,
+    limit: Limit = None,
+    changes_only: ChangesOnly = False,
 ) -> None:
     """Carry out a plan of archive, delete or prune.
 
@@ -325,11 +345,17 @@ def apply(
         registry apply plan.json --yes
         registry apply plan.json --dry-run
     """
+    if not cx.dry_run:
+        _ensure_dry_run(limit, changes_only)
     registry = cx.registry()
-    plans = _read_plans(file, registry.settings.id)
+    plans = read_plans(file, registry.settings.id)
     if not (yes or cx.dry_run):
         _confirm(cx, plans)
-    _show_changed(cx, registry.retention.apply(plans, reason=reason, **cx.change), cx.dry_run)
+    done = registry.retention.apply(plans, reason=reason, **cx.change)
+    if cx.dry_run and cx.has_viewer:
+        cx.show(Output("changed", done, draw=lambda: draw_plans(plans, limit, changes_only)))
+    else:
+        _show_changed(cx, done, cx.dry_run)
 
 
 def _show_changed(cx: Session, done: list[VersionsChanged], dry_run: bool) -> None:
@@ -344,7 +370,16 @@ def _show_changed(cx: Session, done: list[VersionsChanged], dry_run: bool) -> No
     if not refs:
         cx.say("nothing to do")
     _report_overridden(cx, done, dry_run)
-    cx.show(Output("changed", done, refs, rows=[(ref,) for ref in refs], text="\n".join(refs)))
+    cx.show(
+        Output(
+            "changed",
+            done,
+            refs,
+            rows=[(ref,) for ref in refs],
+            text=cx.text_for_script("\n".join(refs)),
+            names=["ref"],
+        )
+    )
 
 
 def _report_overridden(cx: Session, done: list[VersionsChanged], dry_run: bool) -> None:
@@ -360,27 +395,25 @@ def _format_freed(done: list[VersionsChanged], action: str, dry_run: bool) -> st
     return f"; {about}{format_size(freed)} freed" if freed > 0 else f"; that takes {about}{format_size(-freed)} more"
 
 
-def _show_plans(cx: Session, registry: Registry, plans: list[Plan], target: str | None) -> None:
+def _show_plans(cx: Session, registry: Registry, plans: list[Plan], how: PlanOptions) -> None:
     """Print every version and what would become of it; write the file first if one is asked for."""
     body = {"registry": registry.settings.id, "items": plans}
-    if target is not None:
+    if how.plan is not None:
         operations.export.save_plan(
-            registry.context, json.dumps(json_shapes.document("plans", body), indent=2) + "\n", target
+            registry.context, json.dumps(json_shapes.document("plans", body), indent=2) + "\n", how.plan
         )
-    for each in plans:
-        if each.chosen:
-            words = f"would {each.action} {plural(len(each.chosen), 'version')} of {each.model}"
-            cx.say(f"{words}; {_FREES[each.action]} {format_size(each.freed)}")
+    if not cx.has_viewer:
+        for line in summarize_plans(plans):
+            cx.say(line)
     refs = [f"{each.model}@{number}" for each in plans for number in each.chosen]
-    if not refs:
-        cx.say("nothing to do: all are kept")
     rows = [
         (f"{each.model}@{verdict.version}", each.action if verdict.chosen else "keep", verdict.reason, verdict.freed)
         for each in plans
         for verdict in each.verdicts
+        if verdict.chosen or not how.changes_only
     ]
-    shown = [(ref, what, why, format_size(freed) if what != "keep" else "") for ref, what, why, freed in rows]
-    cx.show(Output("plans", body, dict.fromkeys(refs), ("ref", "plan", "reason", "frees"), rows, shown))
+    names, draw = ("ref", "action", "reason", "frees"), lambda: draw_plans(plans, how.limit, how.changes_only)
+    cx.show(Output("plans", body, dict.fromkeys(refs), rows=rows[: how.limit], draw=draw, names=names))
 
 
 def _confirm(cx: Session, plans: list[Plan]) -> None:
@@ -397,45 +430,3 @@ def _raise_last(cx: Session, failed: list[RegistryError]) -> None:
     for error in failed[:-1]:
         cx.warn(str(error))
     raise failed[-1]
-
-
-def _read_plans(file: str, registry_id: str) -> list[Plan]:
-    """Read the plans of a file. :class:`InvalidInput` if it holds none, :class:`Conflict` if they are another registry's."""
-    try:
-        if file == "-":
-            text = sys.stdin.read(_PLAN_LIMIT) if sys.stdin is not None else ""
-        else:
-            with open(file, encoding="utf-8") as stream:
-                text = stream.read(_PLAN_LIMIT)
-        document = json.loads(text)
-        if document["kind"] != "plans" or document["schema"] != json_shapes.SCHEMA:
-            raise ValueError
-        plans = [_parse_plan(each) for each in document["items"]]
-    except FileNotFoundError:
-        raise NotFound(f"there is no file '{file}'", "--plan FILE writes one") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise InvalidInput(f"'{file}' holds no plan", "write one with: registry archive NAME … --plan FILE") from None
-    if document.get("registry") != registry_id:
-        raise Conflict("this plan was made for another registry", "plan it again")
-    return plans
-
-
-def _parse_plan(item: dict[str, Any]) -> Plan:
-    """Raises ValueError, KeyError or TypeError for what is not a plan."""
-    from ...rules.retention import Plan, RetentionDecision
-
-    verdicts = tuple(
-        RetentionDecision(each["version"], each["chosen"], str(each["reason"]), each["freed"])
-        for each in item["verdicts"]
-    )
-    numbers = [item["revision"], item["highest"], *(each.version for each in verdicts)]
-    if any(type(number) is not int or not 0 <= number < 10**9 for number in numbers):
-        raise ValueError
-    compress = item.get("compress") or ""
-    if (compress not in ("", "gzip", "zstd")) or bool(compress) < (item["action"] == PACK):
-        raise ValueError
-    if item["action"] not in _FREES or any(type(each.chosen) is not bool for each in verdicts):
-        raise ValueError
-    return Plan(
-        model_name(item["model"]), item["action"], str(item["rules"]), numbers[0], numbers[1], verdicts, compress
-    )

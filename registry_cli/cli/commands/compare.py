@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...core.lazy_dataclass import replace
 from ...core.names import Reference
 from ...core.records import VersionRecord
 from ...errors import InvalidInput, NotFound
 from ...operations.compare import NEWEST
 from ...rules import comparison as rules
-from ...rules.comparison import Comparison, StoredFile
+from ...rules.comparison import Comparison, Diff, StoredFile
 from ..command import argument, command, flag, option
-from ..formatting import escape, format_value
+from ..formatting import format_value
 from ..options import Ref, Where, read_references, warn_of_unknown_names
-from ..process import write
 from ..session import Output, Session
 
 if TYPE_CHECKING:
@@ -28,11 +25,10 @@ if TYPE_CHECKING:
 
 _MOST = 100
 _RANGE = re.compile(r"v?([1-9][0-9]{0,8})-v?([1-9][0-9]{0,8})\Z", re.ASCII)
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z", re.ASCII)
 Metrics = list[str] | None
 
 
-@command("diff", "Retrieve", exits=(0, 1, 2, 3, 6), indexed=True)
+@command("diff", "Retrieve", exits=(0, 1, 2, 3, 6), indexed=True, lists=True)
 def diff(
     cx: Session,
     before: Ref,
@@ -57,20 +53,22 @@ def diff(
     found = cx.reader().diff(first, rules.beside(first, after, bare=False), cx.caller())
     if found.equal:
         cx.say(f"no differences between {found.before.ref} and {found.after.ref}")
-    if cx.has_viewer and not found.equal:
-        from ..views import diff_view
-
-        diff_view.draw(found, no_color=cx.no_color)
-    else:
-        listed = [(section, each) for section, differences in found.sections() for each in differences]
-        names = [section if section == "message" else f"{section}.{each.name}" for section, each in listed]
-        rows = [
-            (section, each.name, each.change, _format_for_pipe(each.before), _format_for_pipe(each.after), each.delta)
-            for section, each in listed
-        ]
-        cx.show(Output("diff", found, names, rows=rows, text=""))
+    listed = [(section, each) for section, differences in found.sections() for each in differences]
+    names = [section if section == "message" else f"{section}.{each.name}" for section, each in listed]
+    rows = [
+        (section, each.name, each.change, _format_for_pipe(each.before), _format_for_pipe(each.after), each.delta)
+        for section, each in listed
+    ]
+    columns = ("section", "name", "change", "before", "after", "delta")
+    cx.show(Output("diff", found, names, columns, rows, draw=lambda: None if found.equal else _draw_diff(cx, found)))
     if exit_code and not found.equal:
         raise typer.Exit(1)
+
+
+def _draw_diff(cx: Session, found: Diff) -> None:
+    from ..views import diff_view
+
+    diff_view.draw(found, no_color=cx.no_color)
 
 
 def _format_for_pipe(value: Any) -> Any:
@@ -80,7 +78,7 @@ def _format_for_pipe(value: Any) -> Any:
     return value if isinstance(value, (str, int, float)) or value is None else format_value(value)
 
 
-@command("compare", "Retrieve", exits=(0, 2, 3, 6), indexed=True)
+@command("compare", "Retrieve", exits=(0, 2, 3, 6), indexed=True, lists=True)
 def compare(
     cx: Session,
     name: Annotated[str, argument("NAME", "A model: churn; or a version of it: churn@6.")],
@@ -118,8 +116,10 @@ def compare(
         registry compare churn --limit 10 --all-rows --lower drift
         registry compare churn --csv > churn.csv
     """
-    if as_csv and (cx.as_json or cx.quiet):
-        raise InvalidInput("--csv is one form of output, --json and -q are others", "ask for one of them")
+    if as_csv:
+        if cx.as_json or cx.quiet or cx.form not in (None, "csv"):
+            raise InvalidInput("--csv is one form of output, --json and -q are others", "ask for one of them")
+        cx = replace(cx, form="csv")
     first = Reference.parse(name)
     registry = cx.reader()
     most = limit or NEWEST
@@ -133,7 +133,7 @@ def compare(
         most = len(versions)
     versions, more = versions[:most], len(versions) > most
     found = registry.compare(first.model, versions, lower=lower or (), higher=higher or ())
-    _show(cx, found if all_rows else found.only_differing(), as_csv)
+    _show(cx, found if all_rows else found.only_differing())
     if not versions:
         cx.say(f"no version of {first.model} to compare; registry versions {first.model} --all lists them")
     elif more and cx.has_viewer:
@@ -181,7 +181,7 @@ def _resolve_range(registry: Registry, model: str, span: re.Match[str]) -> list[
     return found
 
 
-def _show(cx: Session, found: Comparison, as_csv: bool) -> None:
+def _show(cx: Session, found: Comparison) -> None:
     if found.versions and not found.rows:
         cx.say(
             f"nothing differs in {', '.join(found.refs)}; --all-rows shows what is the same"
@@ -192,27 +192,13 @@ def _show(cx: Session, found: Comparison, as_csv: bool) -> None:
         (row.section, row.name, ",".join(found.refs[at] for at in row.best), *map(_format_for_pipe, row.values))
         for row in found.rows
     ]
-    if as_csv:
-        write(_csv([("section", "name", "best", *found.refs), *rows]))
-    elif cx.has_viewer and rows:
-        from ..views import compare_view
-
-        compare_view.draw(found, no_color=cx.no_color)
-    else:
-        lines = [("version", "ref", None, *found.refs), *rows] if rows else []
-        cx.show(Output("comparison", found, found.refs, (), lines, text=""))
+    names = ("section", "name", "best", *found.refs)
+    if rows and cx.form is None:  # lines in a pipe without a header say which versions these are
+        rows.insert(0, ("version", "ref", "", *found.refs))
+    cx.show(Output("comparison", found, found.refs, names, rows, draw=lambda: _draw(cx, found) if found.rows else None))
 
 
-def _csv(rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue().rstrip("\n")
+def _draw(cx: Session, found: Comparison) -> None:
+    from ..views import compare_view
 
-
-def _cell(value: Any) -> str:
-    """A value as a cell that no spreadsheet takes for a formula: texts come from whoever registered the version."""
-    if value is None or isinstance(value, (bool, int, float)):
-        return "" if value is None else format_value(value, exact=True)
-    text = escape(str(value))
-    begins = unicodedata.normalize("NFKC", text.lstrip()[:1])  # some take a full-width = as well
-    return f"'{text}" if begins in ("=", "+", "-", "@") and not _NUMBER.match(text) else text
+    compare_view.draw(found, no_color=cx.no_color)

@@ -85,7 +85,7 @@ def fetch(
     )
     skipped = version.files - count
     data = {"ref": version.ref, "path": target, "files": count, "size": total, "skipped": skipped}
-    cx.show_one("fetched", data, target)
+    cx.show_changed("fetched", data, target)
 
 
 class _TextTerminal(process.StandardOutput):

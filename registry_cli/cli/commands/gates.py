@@ -64,7 +64,7 @@ def approve(
     )  # fmt: skip
     word = done.action if done.changed else f"{done.action} already"
     cx.say(f"{done.refs[0]}: {'would be ' if cx.dry_run else ''}{word} for {stage}")
-    cx.show_one("changed", done, done.refs[0])
+    cx.show_changed("changed", done, done.refs[0])
 
 
 def _ask_verdict(cx: Session, ref: str, stage: str, *, reject: bool, reason: str) -> tuple[bool, str]:
@@ -79,7 +79,7 @@ def _ask_verdict(cx: Session, ref: str, stage: str, *, reject: bool, reason: str
     return reject, reason or cx.ask("Why?")
 
 
-@command("approvals", "Release", exits=(0, 2, 3, 6))
+@command("approvals", "Release", exits=(0, 2, 3, 6), lists=True)
 def approvals(cx: Session, ref: Ref) -> None:
     """Show who approved or rejected a version.
 
@@ -106,7 +106,10 @@ def approvals(cx: Session, ref: Ref) -> None:
     ]  # fmt: skip
     accounts = list(dict.fromkeys(each.by for each in found if each.approved and each.state == "in-force"))
     columns = ("stage", "who", "said", time_column(), "state", "signed by", "reason")
-    cx.show(Output("approvals", found, accounts, columns, rows, shown, empty="nobody said anything"))
+    names = ("stage", "who", "decision", "time", "state", "why", "signed_by", "reason")
+    cx.show(
+        Output("approvals", found, accounts, columns, rows, shown, empty="nobody said anything", names=names, wrap=True)
+    )
 
 
 @command("sign", "Release", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True, dry_run=True)
@@ -129,10 +132,10 @@ def sign(
     """
     done = cx.registry().approvals.sign(ref, signing_key(cx, key) or key, **cx.change)
     cx.say(f"{done.refs[0]}: {'would be signed' if cx.dry_run else 'signed' if done.changed else 'was signed already'}")
-    cx.show_one("changed", done, done.refs[0])
+    cx.show_changed("changed", done, done.refs[0])
 
 
-@command("check", "Release", exits=(0, 2, 3, 4, 5, 6))
+@command("check", "Release", exits=(0, 2, 3, 4, 5, 6), lists=True)
 def check(cx: Session, ref: Ref, stage: Stage) -> None:
     """Say whether a stage would let a version in, and why.
 
@@ -160,6 +163,7 @@ def check(cx: Session, ref: Ref, stage: Stage) -> None:
             model = done.ref.rpartition("@")[0]
             cx.say(f"its commands are not trusted: registry trust {model} shows them, and lets them run")
     columns = ("rule", "wanted", "found", "outcome")
-    cx.show(Output("evaluation", done, [done.ref] * done.passed, columns, rows, shown, empty=f"{stage} has no policy"))
+    nothing = f"{stage} has no policy"
+    cx.show(Output("evaluation", done, [done.ref] * done.passed, columns, rows, shown, empty=nothing, wrap=True))
     if not done.passed:
         raise typer.Exit(5)

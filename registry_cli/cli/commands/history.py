@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...core.lazy_dataclass import replace
 from ...core.records import JournalEntry, ModelHistoryEntry
 from ...errors import InvalidInput, RegistryError
 from ..command import argument, command, flag, option
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from ...registry import Registry
 
 _POLL = 1.0
+#: The names of the columns in csv.
+_NAMES = ("seq", "time", "who", "action", "ref", "details")
 
 
-@command("history", "Retrieve", exits=(0, 2, 3, 6, 130))
+@command("history", "Retrieve", exits=(0, 2, 3, 6, 130), lists=True)
 def history(
     cx: Session,
     name: Annotated[str | None, argument("[NAME]", "A model; none with --all.")] = None,
@@ -98,12 +101,16 @@ def _show_checkpoints(cx: Session, reader: Registry, model: str | None) -> None:
     found = reader.admin.checkpoints(None if model is None else [model])
     rows = [(each.model, each.seq, each.hash) for each in found]
     text = "\n".join(" ".join(map(str, row)) for row in rows)  # one line each, however narrow the terminal is
-    cx.show(Output("checkpoints", found, [str(each) for each in found], rows=rows, text=text))
+    names = ("model", "seq", "hash")
+    cx.show(Output("checkpoints", found, [str(each) for each in found], rows=rows, text=text, names=names))
 
 
 def _follow(cx: Session, reader: Registry, model: str | None, until: str | None, utc: bool, **wanted: Any) -> None:
     if until is not None:
         raise InvalidInput("--follow has no end", "leave out --until")
+    if cx.form not in (None, "json", "jsonl", "tsv"):
+        raise InvalidInput(f"--follow prints one line per event, not {cx.form}", "use --format tsv, json or jsonl")
+    cx = replace(cx, no_pager=True)
     warned: set[str] = set()
 
     def warn_once(error: RegistryError) -> None:
@@ -117,8 +124,9 @@ def _follow(cx: Session, reader: Registry, model: str | None, until: str | None,
         if cx.as_json:  # on one line, also on a terminal
             write(dumps(document("event", each)))
         else:
-            line = escape("  ".join(filter(None, _format_cells(each, many, utc))))
-            cx.show(Output("event", each, filter(None, [_reference(each)]), rows=[_format_row(each, many)], text=line))
+            line = escape("  ".join(filter(None, _format_cells(each, many, utc, whole_ref=True))))
+            body = iter([each]) if cx.form else each
+            cx.show(Output("event", body, filter(None, [_reference(each)]), rows=[_format_row(each, many)], text=line))
         flush()
 
 
@@ -154,6 +162,7 @@ def _show_entries(cx: Session, entries: Iterable[ModelHistoryEntry], *, many: bo
         Output(
             "history", found, filter(None, map(_reference, found)), rows=(_format_row(each, many) for each in found),
             draw=lambda: TableView(columns, [_format_cells(each, many, utc) for each in found]), empty="nothing happened",
+            names=("model", *_NAMES) if many else _NAMES,
         )
     )  # fmt: skip
 
@@ -165,8 +174,10 @@ def _format_row(recorded: ModelHistoryEntry, many: bool) -> tuple[object, ...]:
     return (*model, recorded.entry.seq, event.at, event.by, event.action, _reference(recorded), details)
 
 
-def _format_cells(recorded: ModelHistoryEntry, many: bool, utc: bool) -> list[str]:
+def _format_cells(recorded: ModelHistoryEntry, many: bool, utc: bool, *, whole_ref: bool = False) -> list[str]:
     *model, seq, at, by, action, ref, _ = map(str, _format_row(recorded, many))
+    if not whole_ref:  # the model is in the command, or in the first column
+        ref = ref.rpartition("@")[2]
     details = shorten(_format_details(recorded.entry, format_numbers))
     return [*model, seq, format_time(at, utc=utc), by, action, ref, details]
 

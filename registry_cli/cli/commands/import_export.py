@@ -81,7 +81,7 @@ def export(
     for each in done.lost:
         cx.say(f"not carried over: {each}")
     if out != STREAM or kind != BUNDLE:
-        cx.show_one("exported", done, done.path, escape(done.path))
+        cx.show_changed("exported", done, done.path)
 
 
 def _open_standard_output(cx: Session) -> StandardOutput:
@@ -92,7 +92,7 @@ def _open_standard_output(cx: Session) -> StandardOutput:
     return StandardOutput()
 
 
-@command("import", "Add and edit", exits=(0, 1, 2, 3, 4, 5, 6, 7, 8, 130), writes=True, dry_run=True)
+@command("import", "Add and edit", exits=(0, 1, 2, 3, 4, 5, 6, 7, 8, 130), writes=True, dry_run=True, lists=True)
 def import_(
     cx: Session,
     source: Annotated[
@@ -156,7 +156,8 @@ def import_(
     rows = [(each.status, each.key, each.ref, each.size, each.why, "; ".join(each.lost)) for each in found]
     shown = [[_WORDS[each.status], each.key, each.ref, format_size(each.size), _format_notes(each)] for each in found]
     refs = [each.ref for each in found if each.ref]
-    cx.show(Output("imported", found, refs, ("what", "from", "here", "size", "notes"), rows, shown))
+    columns, names = ("what", "from", "here", "size", "notes"), ("status", "from", "ref", "size", "why", "lost")
+    cx.show(Output("imported", found, refs, columns, rows, shown, names=names, wrap=True))
     if failed := [each for each in found if each.code]:
         raise typer.Exit(failed[0].code)
 
@@ -178,7 +179,7 @@ def _format_notes(each: ImportResult) -> str:
     return escape("\n".join(([each.why] if each.why else []) + lost), lines=True)
 
 
-@command("card", "Retrieve", exits=(0, 1, 2, 3, 4, 5, 6))
+@command("card", "Retrieve", exits=(0, 1, 2, 3, 4, 5, 6), lists=True)
 def card(
     cx: Session,
     ref: Ref,
@@ -212,6 +213,8 @@ def card(
     """
     if check and output is not None:
         raise InvalidInput("--check writes no file", "leave out --output")
+    if cx.form not in (None, "json") and not check:
+        raise InvalidInput(f"a model card can't be printed as {cx.form}", "leave out --format, or add --check")
     if force and output is None:
         raise InvalidInput("--force is for --output", "name a file with -o")
     with library_warnings(cx):
@@ -240,7 +243,9 @@ def _check_card(cx: Session, made: Card) -> None:
         for item, (_, need, state, hint) in zip(made.items, rows, strict=True)
     ]
     names = [item.name for item in made.lacking]
-    cx.show(Output("card-check", body, names, ("what", "need", "there", "which, or where to say it"), rows, shown))
+    columns = ("what", "need", "there", "which, or where to say it")
+    fields = ("name", "need", "state", "hint")
+    cx.show(Output("card-check", body, names, columns, rows, shown, names=fields, wrap=True))
     if names:
         raise Refused(
             f"the card of {made.ref} lacks {', '.join(item.field for item in made.lacking)}", "write it into model.yaml"

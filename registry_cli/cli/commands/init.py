@@ -46,7 +46,7 @@ def init(
     cx.show_one("registry", record, record.root, "")
 
 
-@command("info", "Get started", exits=(0, 2, 3, 6))
+@command("info", "Get started", exits=(0, 2, 3, 6), lists=True)
 def info(cx: Session) -> None:
     """Show what is in the registry, and how healthy it is.
 
@@ -74,7 +74,7 @@ def info(cx: Session) -> None:
         raise typer.Exit(6)
 
 
-@command("config", "Get started", exits=(0, 2, 3, 6))
+@command("config", "Get started", exits=(0, 2, 3, 6), lists=True)
 def config(
     cx: Session,
     action: Annotated[str, argument("show|schema", "What to print: settings, or a schema.")],
@@ -113,7 +113,10 @@ def _show_settings(cx: Session, name: str | None) -> None:
         for each in lines
     ]
     columns = ("stage", "rule", "wanted", "from")
-    cx.show(Output("config", lines, [], columns, rows, shown, empty="no policies, no retention"))
+    names = ("stage", "rule", "wanted", "file", "line")
+    cx.show(
+        Output("config", lines, [], columns, rows, shown, empty="no policies, no retention", names=names, wrap=True)
+    )
 
 
 def _show_schema(cx: Session, name: str) -> None:

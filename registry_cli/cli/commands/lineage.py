@@ -18,10 +18,12 @@ from ..views import lineage_view
 
 #: The generations shown by default.
 _DEPTH = 20
+#: The names of the columns of reproduce --check in csv.
+_CONDITIONS = ("condition", "outcome", "wanted", "found")
 _MARKS = {"holds": "yes", "differs": "no", "unknown": "?"}
 
 
-@command("lineage", "Retrieve", exits=(0, 1, 2, 3, 6), indexed=True)
+@command("lineage", "Retrieve", exits=(0, 1, 2, 3, 6), indexed=True, lists=True)
 def lineage(
     cx: Session,
     ref: Ref,
@@ -53,6 +55,7 @@ def lineage(
         "--environment": environment,
         "--patch": patch,
         "--json": cx.as_json,
+        f"--format {cx.form}": cx.form not in (None, "json"),
     }
     forms = [name for name, given in {**asked, "-q": cx.quiet}.items() if given]
     if len(forms) > 1:
@@ -73,7 +76,7 @@ def lineage(
                 "lineage",
                 found,
                 lineage_view.list_references(found),
-                (),
+                ("kind", "ref", "name", "detail"),
                 list(lineage_view.iter_rows(found)),
                 text=text,
             )
@@ -81,7 +84,7 @@ def lineage(
     damage.raise_found()
 
 
-@command("reproduce", "Retrieve", exits=(0, 1, 2, 3, 5, 6), indexed=True)
+@command("reproduce", "Retrieve", exits=(0, 1, 2, 3, 5, 6), indexed=True, lists=True)
 def reproduce(
     cx: Session,
     ref: Ref,
@@ -113,6 +116,8 @@ def reproduce(
     if check:
         _check(cx, ref, python)
         return
+    if cx.form not in (None, "json"):
+        raise InvalidInput(f"a script can't be printed as {cx.form}", "leave out --format, or add --check")
     found = reader.lineage.reproduce(ref)
     script = reproducibility.format_script(found)
     if cx.as_json or cx.quiet:
@@ -130,7 +135,18 @@ def _check(cx: Session, ref: str, python: str | None) -> None:
     body = {"items": found, "ref": version.ref}
     rows = [(each.name, each.outcome, each.wanted, each.found) for each in found]
     shown = [(_MARKS[each.outcome], each.name, each.found) for each in found]
-    cx.show(Output("conditions", body, [each.name for each in bad], ("holds", "condition", "here"), rows, shown=shown))
+    cx.show(
+        Output(
+            "conditions",
+            body,
+            [each.name for each in bad],
+            ("holds", "condition", "here"),
+            rows,
+            shown=shown,
+            wrap=True,
+            names=_CONDITIONS,
+        )
+    )
     if bad:
         raise Refused(
             f"{len(bad)} of what {version.ref} takes {'does' if len(bad) == 1 else 'do'} not hold here",

@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ...core.names import Reference
 from ...core.records import FileEntry, ModelRecord, ModelSummary, VersionRecord
-from ...core.results import Signature
+from ...core.results import Approval, Signature
 from ...errors import NotFound
 from ...rules.stages import check_stage
 from ..command import argument, command, option
-from ..formatting import align, escape, format_age, format_metrics, format_size, format_time, list_pointers, shorten
+from ..formatting import (
+    align,
+    escape,
+    format_age,
+    format_metrics,
+    format_size,
+    format_time,
+    format_value,
+    list_pointers,
+    shorten,
+)  # fmt: skip
 from ..options import AsOf, Ref, Where, iter_watched, list_keyed_fields, warn_of_missing_fields, warn_of_unknown_names
 from ..session import Output, Session, TableView
 from ..views import inspection_view, lineage_view
@@ -21,9 +31,13 @@ if TYPE_CHECKING:
     from ...operations.find import FileMatch
 
 _FILES_SHOWN = 20
+#: The names of the columns in csv: of models, of the versions in a stage, of the versions with a file.
+_NAMES = ("name", "versions", "archived", "latest", "stages", "aliases", "owner", "created")
+_LIVE_NAMES = ("ref", "created", "metrics", "owner")
+_FOUND_NAMES = ("file", "ref", "path", "stages", "aliases", "archived")
 
 
-@command("list", "Retrieve", exits=(0, 2, 3, 6), indexed=True)
+@command("list", "Retrieve", exits=(0, 2, 3, 6), indexed=True, lists=True)
 def list_(
     cx: Session,
     stage: Annotated[str | None, option("--stage", "STAGE", "Only models with a version there: what is live.")] = None,
@@ -67,7 +81,8 @@ def list_(
         found = (each for each in found if stage in each.model.stages)
         rows, refs = (_format_live(each, stage) for each in found), (_live_reference(each, stage) for each in found)
         nothing, draw = f"nothing is at {stage}", lambda: _draw_stage(list(found), stage)
-    cx.show(Output("models", found, refs, rows=rows, draw=draw, empty=nothing))
+    names = _NAMES if stage is None else _LIVE_NAMES
+    cx.show(Output("models", found, refs, rows=rows, draw=draw, empty=nothing, names=names))
     damage.raise_found()
 
 
@@ -93,7 +108,9 @@ def _draw_models(found: list[ModelSummary], known: Sequence[str]) -> TableView:
         metric = " ".join(next(iter(first.items()), "-"))
         latest = _format_number(model.latest)
         rows.append([model.name, *pointed, latest, metric, *counts, model.owner, format_age(model.created)])
-    return TableView(("model", *stages, "latest", "metric", "versions", "archived", "owner", "age"), rows)
+    columns = ("model", *stages, "latest", "metric", "versions", "archived", "owner", "age")
+    optional = [len(columns) + at for at in (-2, -1, -3, -5)]  # owner, age, archived, metric
+    return TableView(columns, rows, optional=optional)
 
 
 def _format_number(value: int | None) -> str:
@@ -106,7 +123,7 @@ def _live_reference(each: ModelSummary, stage: str) -> str:
 
 def _format_live(each: ModelSummary, stage: str) -> Sequence[Any]:
     glance = each.shown.get(each.model.stages[stage])
-    metrics = " ".join(f"{name}={value}" for name, value in glance.metrics.items()) if glance else ""
+    metrics = glance.metrics if glance else {}
     return (_live_reference(each, stage), glance.created if glance else "", metrics, each.model.owner)
 
 
@@ -121,7 +138,7 @@ def _draw_stage(found: list[ModelSummary], stage: str) -> TableView:
     return TableView((stage, "metrics", "age", "owner"), rows)
 
 
-@command("find", "Retrieve", exits=(0, 2, 3, 6), indexed=True)
+@command("find", "Retrieve", exits=(0, 2, 3, 6), indexed=True, lists=True)
 def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files, or folders to be searched.")]) -> None:
     """Say which versions hold a file.
 
@@ -141,7 +158,8 @@ def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files, or
         found = list(cx.reader().artifacts.find(files, progress=bar, on_damage=damage))
     refs = dict.fromkeys(each.version.ref for each in found if each.version)
     shown = list(map(_draw_match, found))
-    cx.show(Output("found", found, refs, ("file", "ref", "as", "stage"), map(_format_match, found), shown))
+    columns, rows = ("file", "ref", "as", "stage"), map(_format_match, found)
+    cx.show(Output("found", found, refs, columns, rows, shown, names=_FOUND_NAMES))
     damage.raise_found()
     unknown = [each for each in found if each.version is None]
     if unknown:
@@ -177,7 +195,7 @@ def _draw_match(each: FileMatch) -> Sequence[str]:
     return (escape(each.file), version.ref, each.path or "the whole", " ".join(list_pointers(version)) or "-")
 
 
-@command("show", "Retrieve", exits=(0, 2, 3, 6), indexed=True)
+@command("show", "Retrieve", exits=(0, 2, 3, 6), indexed=True, lists=True)
 def show(cx: Session, ref: Ref, as_of: AsOf = None) -> None:
     """Show a version, or a model, with all that is known of it.
 
@@ -197,7 +215,10 @@ def show(cx: Session, ref: Ref, as_of: AsOf = None) -> None:
     else:
         signed = registry.approvals.signatures(found.version.ref) if as_of is None else ()
         folder = str(found.folder) if found.version.packed is None else None
-        _show_version(cx, found.version, found.files, folder, signed)
+        decisions = (
+            registry.approvals(found.version.ref) if as_of is None and (cx.has_viewer or cx.has_document) else ()
+        )
+        _show_version(cx, found.version, found.files, folder, signed, decisions)
 
 
 def show_model(cx: Session, model: ModelRecord) -> None:
@@ -220,7 +241,12 @@ def show_model(cx: Session, model: ModelRecord) -> None:
 
 
 def _show_version(
-    cx: Session, version: VersionRecord, files: Sequence[FileEntry], path: str | None, signed: Sequence[Signature]
+    cx: Session,
+    version: VersionRecord,
+    files: Sequence[FileEntry],
+    path: str | None,
+    signed: Sequence[Signature],
+    decisions: Sequence[Approval],
 ) -> None:
     pairs: list[tuple[str, Any]] = [
         ("ref", version.ref),
@@ -243,14 +269,25 @@ def _show_version(
     ]
     found = list(inspection_view.iter_pairs(version.lineage))
     listed = [*found, *((f"file.{entry.path}", entry.sha256) for entry in files)]
-    body = {"*": version, "path": path, "manifest": files, "signatures": signed}
+    body = {"*": version, "path": path, "manifest": files, "signatures": signed, "approvals": decisions}
     inside = [
         *inspection_view.format_lines(version.lineage),
         *((name, shorten(text)) for name, text in lineage_view.summarize_origin(version)),
     ]
-    shown = [*_format_for_terminal(pairs, version.created, version.size, version.packed), *inside]
+    shown = [
+        *_format_for_terminal(pairs, version.created, version.size, version.packed),
+        *((f"approvals.{each.stage}", _format_decision(each)) for each in decisions),
+        *inside,
+    ]
     text = align(shown) + "\n" + _format_files(files)
     cx.show(Output("version", body, [version.ref], ("key", "value"), [*pairs, *listed], text=text))
+
+
+def _format_decision(each: Approval) -> str:
+    """Format who approved or rejected a version, and whether that counts."""
+    state = each.state.replace("-", " ") + (f": {each.why}" if each.why else "")
+    reason = f" “{shorten(each.reason)}”" if each.reason else ""
+    return f"{'approved' if each.approved else 'rejected'} by {each.by}, {state}{reason}"
 
 
 def _format_for_terminal(
@@ -258,7 +295,12 @@ def _format_for_terminal(
 ) -> list[tuple[str, Any]]:
     in_bytes = {"size": format_size(total), "packed": packed if packed is None else f"in {format_size(packed)}"}
     shown = {**in_bytes, "created": f"{format_time(created, zone=True)} ({format_age(created)} ago)"}
-    return [(key, shown.get(key, value)) for key, value in pairs]
+    return [(key, shown.get(key, _format_given(value) if "." in key else value)) for key, value in pairs]
+
+
+def _format_given(value: Any) -> str:
+    """Format a param, metric or tag: also one that is empty or false was given."""
+    return "null" if value is None else format_value(value) or '""'
 
 
 def _format_files(files: Sequence[FileEntry]) -> str:

@@ -71,7 +71,7 @@ def describe(
         cx.say(f"nothing changed: {done.model} says that already")
     else:
         cx.say(f"{'would change' if cx.dry_run else 'changed'} {what} of {done.model}")
-    cx.show_one("described", done, done.model)
+    cx.show_changed("described", done, done.model)
 
 
 @command("edit", "Add and edit", exits=(0, 1, 2, 3, 4, 6, 7, 8, 130), writes=True)
@@ -215,4 +215,4 @@ def _report_rename(cx: Session, done: ModelRenamed) -> None:
         cx.say(f"{done.before} {'would be' if cx.dry_run else 'is'} called {done.after} now")
     else:
         cx.say(f"{done.before} is called {done.after} already")
-    cx.show_one("renamed", done, done.after)
+    cx.show_changed("renamed", done, done.after)

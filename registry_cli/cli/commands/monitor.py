@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from ...core import values
-from ...core.lazy_dataclass import replace
 from ...errors import InvalidInput, NotFound
 from ..command import argument, command, flag, option
 from ..formatting import escape, format_number, format_time, plural
@@ -21,8 +20,9 @@ if TYPE_CHECKING:
     from ...monitoring.observation_sources import ObservationRow
     from ...rules.monitor_evaluation import SeriesStatus
 
-_FORMATS = ("table", "json", "prometheus")
-_COLUMNS = ("version", "metric", "value", "wanted", "n", "trend", "last (utc)", "outcome")
+#: The names of the columns in csv.
+_NAMES = ("ref", "metric", "target", "slice", "value", "wanted", "n", "last", "outcome")
+_COLUMNS = ("ref", "metric", "value", "wanted", "n", "trend", "last (utc)", "outcome")
 
 
 @command("observe", "Monitor", exits=(0, 1, 2, 3, 6, 7, 8), writes=True, dry_run=True)
@@ -73,7 +73,7 @@ def observe(
     span = "" if done.first == done.last else f" to {format_time(done.last)}"
     word = "would be recorded" if cx.dry_run else "recorded"
     cx.say(f"{done.ref}: {word}: {plural(done.recorded, 'observation')}, {format_time(done.first)}{span}")
-    cx.show_one("observed", done, done.ref)
+    cx.show_changed("observed", done, done.ref)
 
 
 def _read_rows(source: str, kind: str | None) -> list[ObservationRow]:
@@ -102,7 +102,7 @@ def _read_rows(source: str, kind: str | None) -> list[ObservationRow]:
     return found
 
 
-@command("monitor", "Monitor", exits=(0, 1, 2, 3, 5, 6, 7, 8), writes=True, dry_run=True)
+@command("monitor", "Monitor", exits=(0, 1, 2, 3, 5, 6, 7, 8), writes=True, dry_run=True, formats=("prometheus",))
 def monitor(
     cx: Session,
     refs: Annotated[Texts, argument("[NAME|REF]...", "Models or versions; every model when none is named.")] = None,
@@ -110,7 +110,6 @@ def monitor(
         Optional[str],
         option("--window", "TIME", "The mean over so long, in place of what the rules say; nothing is recorded."),
     ] = None,
-    form: Annotated[str, option("--format", "FORMAT", "table, json, or prometheus.")] = "table",
     plot: Annotated[bool, flag("--plot", "Draw each metric over the newest windows.")] = False,
 ) -> None:
     """Check recorded metrics against the rules.
@@ -130,9 +129,6 @@ def monitor(
     """
     from ...rules.monitor_evaluation import ALERT, STALE
 
-    if form not in _FORMATS:
-        raise InvalidInput(f"there is no format '{escape(form)}'", f"use {', '.join(_FORMATS)}")
-    cx = replace(cx, as_json=cx.as_json or form == "json")
     found = cx.registry().monitoring.monitor(refs or (), window=window, **cx.change)
     alerts = [each for each in found if each.outcome in (ALERT, STALE)]
     changed = [each for each in found if each.change]
@@ -140,7 +136,7 @@ def monitor(
         _report_change(cx, each)
     if cx.dry_run:
         cx.say(f"{plural(len(changed), 'event')} would be recorded")
-    if form == "prometheus":
+    if cx.form == "prometheus":
         from ...monitoring.prometheus import format_metrics
 
         write(format_metrics(found), end="")
@@ -183,7 +179,7 @@ def _make_output(found: list[SeriesStatus], plot: bool) -> Output:
     if plot and found:
         text = "\n\n".join(filter(None, map(draw_plot, found))) or "too few observations to plot"
     refs = list(dict.fromkeys(each.ref for each in found if each.outcome in (ALERT, STALE)))
-    return Output("monitored", {"items": found}, refs, _COLUMNS, rows, shown, text)
+    return Output("monitored", {"items": found}, refs, _COLUMNS, rows, shown, text, names=_NAMES, wrap=True)
 
 
 @command("profile", "Monitor", exits=(0, 1, 2, 3, 6, 7, 8), writes=True, dry_run=True)
@@ -207,10 +203,10 @@ def profile(
     )
     word = "would be recorded" if cx.dry_run and done.changed else "recorded" if done.changed else "was so already"
     cx.say(f"{done.ref}: profile of {plural(done.columns, 'column')} and {plural(done.rows, 'row')}: {word}")
-    cx.show_one("profiled", done, done.ref)
+    cx.show_changed("profiled", done, done.ref)
 
 
-@command("drift", "Monitor", exits=(0, 1, 2, 3, 5, 6, 7, 8), writes=True, dry_run=True)
+@command("drift", "Monitor", exits=(0, 1, 2, 3, 5, 6, 7, 8), writes=True, dry_run=True, lists=True)
 def drift(
     cx: Session,
     ref: VersionRef,
@@ -245,6 +241,7 @@ def drift(
     word = "would be recorded" if cx.dry_run else "recorded"
     cx.say(f"{done.ref}: {plural(done.rows, 'row')} compared, {plural(done.recorded, 'observation')} {word}")
     columns = ("column", "psi", "distance", "values", "missing", "note")
-    cx.show(Output("drift", done, above, columns, rows, shown))
+    names = ("column", "psi", "distance", "values", "missing_before", "missing_now", "note")
+    cx.show(Output("drift", done, above, columns, rows, shown, names=names))
     if above:
         raise typer.Exit(5)

@@ -154,7 +154,7 @@ def _report(cx: Session, outcome: RegisterResult) -> None:
         _report_unstored(cx, outcome)
     for each in outcome.moved:
         cx.report_pointer(each)
-    cx.show_one("registered", outcome, version.ref)
+    cx.show_changed("registered", outcome, version.ref)
 
 
 def _report_unstored(cx: Session, outcome: RegisterResult) -> None:

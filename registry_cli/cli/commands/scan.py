@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 
 Paths = Annotated[list[str], argument("PATH...|REF", "Files, or a folder; or a version: churn@7.")]
 _WHOLE = "."
+#: The names of the columns of inspect in csv.
+_NAMES = ("path", "format", "framework", "class", "parameters", "inputs", "outputs", "features", "problem")
 #: Of more files than this, a terminal shows only those with findings.
 _FEW = 20
 _FINDINGS = 5
 
 
-@command("inspect", "Retrieve", exits=(0, 1, 2, 3, 5, 6, 130))
+@command("inspect", "Retrieve", exits=(0, 1, 2, 3, 5, 6, 130), lists=True)
 def inspect(cx: Session, paths: Paths) -> None:
     """Say what files are, before or after they are registered.
 
@@ -53,7 +55,8 @@ def inspect(cx: Session, paths: Paths) -> None:
         with _suggest_references():
             found = inspect_files(paths)
     known = [each.path or _WHOLE for each in found.found if each.format != UNKNOWN]
-    cx.show(Output("inspected", found, known, rows=map(_format_inspection, found.found), text=_format_text(found)))
+    rows = map(_format_inspection, found.found)
+    cx.show(Output("inspected", found, known, rows=rows, text=_format_text(found), names=_NAMES))
     if found.unseen:
         cx.say(f"{found.unseen:,} of {found.files:,} files were not looked at")
 
@@ -84,7 +87,7 @@ def _format_list(found: Inspected) -> str:
     )
 
 
-@command("scan", "Maintain", exits=(0, 1, 2, 3, 5, 6, 130))
+@command("scan", "Maintain", exits=(0, 1, 2, 3, 5, 6, 130), lists=True)
 def scan(
     cx: Session,
     paths: Paths,
@@ -141,6 +144,8 @@ def _file_output(found: Scan, refused: list[str]) -> Output:
             for each in found.files
         ],
         [(each.path, each.verdict, each.kind, "\n".join(_format_findings(each, _FINDINGS))) for each in shown],
+        names=("path", "verdict", "kind", "findings"),
+        wrap=True,
     )
 
 
@@ -151,7 +156,7 @@ def _use_output(found: Scan, refused: list[str]) -> Output:
         for use in each.uses
     ]
     columns = ("file", "offset", "global", "use", "verdict", "reason")
-    return Output("scanned", found, refused, columns, rows, empty="no globals")
+    return Output("scanned", found, refused, columns, rows, empty="no globals", wrap=True)
 
 
 def _read_allowed(cx: Session) -> Sequence[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from ...core.records import VersionRecord
@@ -35,7 +35,10 @@ from ..session import Output, Session, TableView
 if TYPE_CHECKING:
     from ...query.query import QueryField
 
-_METRICS_SHOWN = 3
+#: So many metrics are shown before the author and the size.
+_METRICS_FIRST = 3
+#: The names of the columns in csv.
+_NAMES = ("ref", "stages", "aliases", "archived", "created", "author", "size", "metrics", "tags", "message")
 #: The most rows on a terminal; a pipe gets all.
 _ROWS_SHOWN = 1_000
 Every = Annotated[bool, flag("--all -a", "The archived ones too.")]
@@ -65,7 +68,7 @@ class ListOptions(NamedTuple):
         return [part for part in parts if part.strip()]
 
 
-@command("versions", "Retrieve", exits=(0, 2, 3, 6), indexed=True)
+@command("versions", "Retrieve", exits=(0, 2, 3, 6), indexed=True, lists=True)
 def versions(
     cx: Session, name: Model, every: Every = False, where: Where = None, *, listed: ListOptions, as_of: AsOf = None
 ) -> None:
@@ -97,7 +100,7 @@ def versions(
     damage.raise_found()
 
 
-@command("search", "Retrieve", exits=(0, 2, 3, 6), indexed=True)
+@command("search", "Retrieve", exits=(0, 2, 3, 6), indexed=True, lists=True)
 def search(
     cx: Session,
     expr: Annotated[str, argument("[EXPR]", "A query; everything without one.")] = "",
@@ -141,7 +144,8 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
     refs = (version.ref for version in versions)
     if columns is None:
         draw_all = lambda: _draw_versions(list(versions), single)  # noqa: E731
-        cx.show(Output("versions", versions, refs, rows=map(_format_row, versions), draw=draw_all, empty=nothing))
+        rows = map(_format_row, versions)
+        cx.show(Output("versions", versions, refs, rows=rows, draw=draw_all, empty=nothing, names=_NAMES))
         return
     from ...query import query
 
@@ -150,15 +154,14 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
     now = utc_now()
 
     def row(version: VersionRecord) -> list[Any]:
-        values: list[Any] = [field.value(version, now) for field in fields]
-        return [",".join(value) if isinstance(value, (list, tuple)) else value for value in values]
+        return [field.value(version, now) for field in fields]
 
     def draw() -> TableView:
         all_ = list(versions)
         shown = [_format_column(field, all_, [row(version)[at] for version in all_]) for at, field in enumerate(fields)]
         return TableView(names, [list(cells) for cells in zip(*shown, strict=True)], chosen=True)
 
-    cx.show(Output("versions", versions, refs, rows=map(row, versions), draw=draw, empty=nothing))
+    cx.show(Output("versions", versions, refs, rows=map(row, versions), draw=draw, empty=nothing, names=names))
 
 
 def _format_column(field: QueryField, versions: Sequence[VersionRecord], values: Sequence[Any]) -> list[str]:
@@ -167,24 +170,21 @@ def _format_column(field: QueryField, versions: Sequence[VersionRecord], values:
         return [format_age(version.created) for version in versions]
     if field.name == "size":
         return [format_size(version.size) for version in versions]
+    values = [",".join(value) if isinstance(value, (list, tuple)) else value for value in values]
     texts = [format_time(value) for value in values] if field.name == "created" else format_numbers(values)
     return ["-" if value in (None, "") else text for value, text in zip(values, texts, strict=True)]
 
 
 def _format_row(version: VersionRecord) -> Sequence[Any]:
     return (
-        version.ref, ",".join(version.stages), ",".join(version.aliases), version.archived, version.created,
-        version.author, version.size, _format_pairs(version.metrics), _format_pairs(version.tags), version.message,
+        version.ref, version.stages, version.aliases, version.archived, version.created, version.author, version.size,
+        version.metrics, version.tags, version.message,
     )  # fmt: skip
-
-
-def _format_pairs(values: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in values.items())
 
 
 def _draw_versions(found: list[VersionRecord], single: bool) -> TableView:
     counts = Counter(name for version in found for name in version.metrics)
-    metrics = [name for name, _ in counts.most_common(_METRICS_SHOWN)]
+    metrics = [name for name, _ in counts.most_common()]
     columns = ("version" if single else "ref", "stage", *metrics, "size", "age", "author", "tags", "message")
     above = found[:_ROWS_SHOWN]
     texts = format_metrics([version.metrics for version in above])
@@ -192,9 +192,20 @@ def _draw_versions(found: list[VersionRecord], single: bool) -> TableView:
         _format_cells(version, [text.get(name, "-") for name in metrics], single)
         for version, text in zip(above, texts, strict=True)
     ]
-    if len(found) > _ROWS_SHOWN:
-        rows.append([f"… and {len(found) - _ROWS_SHOWN:,} more", *[""] * (len(columns) - 1)])
-    return TableView(columns, rows)
+    filled = [any(row[at] for row in rows) for at in range(len(columns))]
+    if not all(filled[-2:]):  # no version has tags, or none a message
+        kept = [at for at in range(len(columns)) if filled[at] or at < len(columns) - 2]
+        columns, rows = tuple(columns[at] for at in kept), [[row[at] for at in kept] for row in rows]
+    places = range(2, 2 + len(metrics))
+    tags, author, size = (
+        [columns.index(name, places.stop)] if name in columns[places.stop :] else []
+        for name in ("tags", "author", "size")
+    )
+    optional = [*tags, *reversed(places[_METRICS_FIRST:]), *author, *size, *reversed(places[:_METRICS_FIRST])]
+    return TableView(
+        columns, rows, optional=optional, metrics=places, hint="use --columns",
+        footer=f"… and {len(found) - _ROWS_SHOWN:,} more" if len(found) > _ROWS_SHOWN else "",
+    )  # fmt: skip
 
 
 def _format_cells(version: VersionRecord, metrics: Sequence[str], single: bool) -> list[str]:
@@ -207,6 +218,6 @@ def _format_cells(version: VersionRecord, metrics: Sequence[str], single: bool) 
         format_size(version.size) + packed,
         format_age(version.created),
         version.author,
-        _format_pairs(version.tags),
+        " ".join(f"{name}={value}" for name, value in version.tags.items()),
         shorten(version.message.partition("\n")[0]),
     ]

@@ -89,7 +89,7 @@ def demote(
     cx.show_pointer(done)
 
 
-@command("rollback", "Release", exits=_GATED, writes=True, dry_run=True)
+@command("rollback", "Release", exits=_GATED, writes=True, dry_run=True, lists=True)
 def rollback(
     cx: Session,
     name: Model,
@@ -207,4 +207,4 @@ def _show_holders(cx: Session, found: Sequence[StageHolder], stage: str) -> None
     rows = [(each.ref, each.state) for each in found]
     shown = [(ref, _STATES.get(state, state)) for ref, state in rows]
     nothing = f"nothing held {escape(stage)} yet"
-    cx.show(Output("holders", found, [ref for ref, _ in rows], ("version", "state"), rows, shown, empty=nothing))
+    cx.show(Output("holders", found, [ref for ref, _ in rows], ("ref", "state"), rows, shown, empty=nothing))

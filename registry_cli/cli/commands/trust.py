@@ -29,7 +29,7 @@ def _trust_file() -> TrustFile:
     return file
 
 
-@command("trust", "Release", exits=(0, 2, 3, 5, 6))
+@command("trust", "Release", exits=(0, 2, 3, 5, 6), lists=True)
 def trust(
     cx: Session,
     name: Annotated[str | None, argument("[NAME]", "A model or a group: with what its own policies add.")] = None,
@@ -86,7 +86,9 @@ def _trust(cx: Session, name: str | None, yes: bool) -> None:
         (stage, check, words, f"{limit:g} s", f"{source}:{line}") for stage, check, words, limit, source, line in rows
     ]
     digests = [f"sha256:{commands.digest}"] if commands.items else []
-    cx.show(Output("commands", commands, digests, ("stage", "check", "command", "time limit", "from"), rows, shown))
+    columns = ("stage", "check", "command", "time limit", "from")
+    names = ("stage", "check", "command", "time_limit", "file", "line")
+    cx.show(Output("commands", commands, digests, columns, rows, shown, names=names, wrap=True))
 
 
 def _revoke(cx: Session, name: str | None) -> None:
@@ -111,10 +113,11 @@ def _show_trusted(cx: Session, file: TrustFile, which: list[TrustedCommandSet] |
     ]
     columns = ("since", "registry", "for", "commands", "digest")
     nothing = "nothing is trusted" if which is None else ""
-    cx.show(Output("trusted", found, [row[-1] for row in rows], columns, rows, shown, empty=nothing))
+    names = ("time", "registry", "name", "commands", "digest")
+    cx.show(Output("trusted", found, [row[-1] for row in rows], columns, rows, shown, empty=nothing, names=names))
 
 
-@command("hooks", "Monitor", exits=(0, 1, 2, 3))
+@command("hooks", "Monitor", exits=(0, 1, 2, 3), lists=True)
 def hooks(cx: Session, action: Annotated[str, argument("list|test", "What to do with them.")]) -> None:
     """List your hooks, or try them.
 

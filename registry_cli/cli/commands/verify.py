@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -14,10 +15,10 @@ from ...rules import event_history
 from ..command import argument, command, flag, option
 from ..formatting import escape, format_size, plural
 from ..options import Models
-from ..session import Output, Session
+from ..session import Output, Session, TableView
 
 
-@command("verify", "Maintain", exits=(0, 2, 3, 6, 130))
+@command("verify", "Maintain", exits=(0, 2, 3, 6, 130), lists=True)
 def verify(
     cx: Session,
     names: Annotated[
@@ -85,7 +86,7 @@ def verify(
         )
     columns = ("severity", "code", "where", "message")
     rows = [(each.severity, each.code, each.where, each.message) for each in found.problems]
-    cx.show(Output("verification", found, [each.where for each in found.problems], columns, rows))
+    cx.show(Output("verification", found, [each.where for each in found.problems], columns, rows, wrap=True))
     if not found.ok:
         raise typer.Exit(6)
 
@@ -116,7 +117,7 @@ def _read_checkpoints(given: str, names: list[str]) -> list[Checkpoint]:
         raise InvalidInput(f"'{given}' is no file of checkpoints") from None
 
 
-@command("repair", "Maintain", exits=(0, 1, 2, 3, 6, 7), writes=True, dry_run=True)
+@command("repair", "Maintain", exits=(0, 1, 2, 3, 6, 7), writes=True, dry_run=True, lists=True)
 def repair(
     cx: Session,
     names: Models = None,
@@ -149,10 +150,10 @@ def repair(
     if not from_blobs and (missing := registry.admin.restorable(models)):
         cx.say(f"{plural(missing, 'missing file')} can be restored: registry repair --from-blobs")
     rows = [(each.what, each.path) for each in done]
-    cx.show(Output("repaired", done, [each.path for each in done], ("what", "path"), rows))
+    cx.show(Output("repaired", done, [each.path for each in done], ("what", "path"), rows, wrap=True))
 
 
-@command("doctor", "Maintain", exits=(0, 1, 2, 3))
+@command("doctor", "Maintain", exits=(0, 1, 2, 3), lists=True)
 def doctor(cx: Session) -> None:
     """Prove that this file system keeps what the registry needs.
 
@@ -172,16 +173,18 @@ def doctor(cx: Session) -> None:
         for each in found
     ]
     bad = [each.check for each in found if each.status == "failed"]
-    cx.show(Output("doctor", found, bad, ("status", "check", "what was found"), rows, shown))
+    columns, names = ("status", "check", "what was found"), ("status", "check", "message", "advice")
+    cx.show(Output("doctor", found, bad, columns, rows, shown, names=names, wrap=True))
     if bad:
         raise typer.Exit(1)
 
 
-@command("gc", "Maintain", exits=(0, 1, 2, 3, 6, 7), writes=True, dry_run=True)
+@command("gc", "Maintain", exits=(0, 1, 2, 3, 6, 7), writes=True, dry_run=True, lists=True)
 def gc(
     cx: Session,
     names: Models = None,
     older_than: Annotated[str, option("--older-than", "TIME", "How long a staging folder must lie untouched.")] = "24h",
+    limit: Annotated[int | None, option("--limit", "N", "Print N rows at most.", min=1)] = None,
 ) -> None:
     """Remove what nobody needs any more.
 
@@ -199,4 +202,12 @@ def gc(
     total, would = sum(each.size for each in done), "would free" if cx.dry_run else "freed"
     cx.say(f"{would} {format_size(total)} in {plural(len(done), 'place')}" if done else "nothing to remove")
     rows = [(each.what, each.path, each.size) for each in done]
-    cx.show(Output("freed", done, [each.path for each in done], ("what", "path", "size"), rows))
+    columns, kinds = ("what", "path", "size"), Counter(each.what for each in done)
+    counts = ", ".join(f"{count:,} {what}" for what, count in kinds.most_common())
+    more = f"… and {len(rows) - limit:,} more" if limit is not None and len(rows) > limit else ""
+
+    def draw() -> TableView:
+        shown = [[what, path, format_size(size)] for what, path, size in rows[:limit]]
+        return TableView(columns, shown, title=counts if len(rows) > 1 else "", footer=more, wrap=True)
+
+    cx.show(Output("freed", done, [each.path for each in done], columns, rows[:limit], draw=draw))

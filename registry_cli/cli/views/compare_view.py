@@ -14,7 +14,7 @@ from rich.text import Text
 from ...core.records import VersionRecord
 from ...rules.comparison import SECTIONS, Comparison, Row
 from ..formatting import escape, format_numbers, format_value, list_pointers, shorten, supports_unicode
-from .tables import STAGE_STYLES, open_console, shrink
+from .tables import CYAN, GREEN, STAGE_STYLES, open_console, shrink
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII = "_.-:=+*#"
@@ -35,8 +35,14 @@ def draw(comparison: Comparison, *, no_color: bool) -> None:
     cells = [_format_cells(row) for row in comparison.rows]
     heads = [_format_head(version) for version in comparison.versions]
     names = min(max(cell_len(escape(row.name)) for row in comparison.rows) + 2, _NAME_MOST)
-    trend = len(comparison.versions) if any(row.heights for row in comparison.rows) else 0
+    trend = (
+        len(comparison.versions)
+        if any(len(row.heights) - row.heights.count(None) > 1 for row in comparison.rows)
+        else 0
+    )
     needed = [max(map(_least, [head, *(line[at] for line in cells)])) for at, head in enumerate(heads)]
+    if cell_len(comparison.model) > names:
+        out.print(Text(escape(comparison.model), style="bold"))
     for at, block in enumerate(_blocks(needed, out.width - names, trend + _GAP if trend else 0)):
         if at:
             out.print()
@@ -79,17 +85,18 @@ def _table(
     room -= names + _GAP * (len(columns) + 1) + (trend + _GAP if trend else 0)
     for width in shrink(natural, [max(map(_least, column)) for column in columns], room):
         table.add_column(justify="right", overflow="fold", width=width)
-    head = Text(escape(comparison.model), style="bold")
+    head = Text(escape(comparison.model) if cell_len(comparison.model) <= names else "", style="bold")
     table.add_row(head, *([Text("")] if trend else []), *(heads[at] for at in block))
     for section in SECTIONS:
         rows = [at for at, row in enumerate(comparison.rows) if row.section == section]
         if rows:
-            table.add_row(Text(section, style="bold cyan"))
+            table.add_row(Text(section, style=f"bold {CYAN}"))
         for at in rows:
             row = comparison.rows[at]
-            line = [sparkline(row.heights, unicode=supports_unicode())] if trend else []
+            known = sum(height is not None for height in row.heights)
+            line = [sparkline(row.heights if known > 1 else (), unicode=supports_unicode())] if trend else []
             name = Padding(Text(escape(row.name)), (0, 0, 0, 2))
-            table.add_row(name, *(Text(each, style="cyan") for each in line), *(cells[at][each] for each in block))
+            table.add_row(name, *(Text(each, style=CYAN) for each in line), *(cells[at][each] for each in block))
     return table
 
 
@@ -125,7 +132,7 @@ def _format_cell(value: str | None, best: bool) -> Text:
     if value is None:
         return Text("-", style="dim")
     text = shorten(escape(value)) or '""'
-    return Text(f"*{text}", style="bold green") if best else Text(text)
+    return Text(f"*{text}", style=f"bold {GREEN}") if best else Text(text)
 
 
 def _draw_legend(out: Console, comparison: Comparison) -> None:

@@ -15,11 +15,11 @@ from rich.text import Text
 from ...core.lazy_dataclass import dataclass
 from ...rules.comparison import Diff, Difference, FileDifference, MetricDifference, StoredFile
 from ..formatting import escape, format_number, format_numbers, format_size, format_value, shorten, supports_unicode
-from .tables import open_console
+from .tables import CYAN, GREEN, RED, YELLOW, open_console
 
 _MARKS = {"added": "+", "removed": "-", "changed": "~"}
-_BETTER = {True: "green", False: "red", None: ""}
-_STYLES = {"+": "green", "-": "red", "~": "yellow"}
+_BETTER = {True: GREEN, False: RED, None: ""}
+_STYLES = {"+": GREEN, "-": RED, "~": YELLOW}
 #: The number of entries shown of each section; a pipe and --json get all.
 _SHOWN = 40
 _LINES_SHOWN = 20
@@ -52,7 +52,7 @@ def draw(diff: Diff, *, no_color: bool) -> None:
     out.print(Text(f"{diff.before.ref} {arrow} {diff.after.ref}", style="bold"))
     for section, found in diff.sections():
         out.print()
-        out.print(Text(section, style="bold cyan"))
+        out.print(Text(section, style=f"bold {CYAN}"))
         _draw_section(
             out,
             [_make_entry(each, named=section != "message") for each in found[:_SHOWN]],
@@ -123,9 +123,9 @@ def _format_line(entry: _Entry, widths: tuple[int, int, int], arrow: str, *, num
     line.append(_pad(entry.name, names, right=False) + ("  " if names else ""))
     if entry.mark == "+":  # below the new values, as what was removed stands below the old ones
         indent = " " * (befores + 3) if befores else ""
-        line.append(indent + _pad(entry.after, afters, right=numeric).rstrip(), style="green")
+        line.append(indent + _pad(entry.after, afters, right=numeric).rstrip(), style=GREEN)
     elif entry.mark == "-":
-        line.append(_pad(entry.before, befores, right=numeric).rstrip(), style="red")
+        line.append(_pad(entry.before, befores, right=numeric).rstrip(), style=RED)
     else:
         line.append(_pad(entry.before, befores, right=numeric))
         line.append(f" {arrow} ", style="dim")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.lazy_dataclass import replace
 from ..formatting import escape, format_age, format_number, format_time, shorten
 from ..process import write
-from . import diff_view, inspection_view, lineage_view, tables
+from . import diff_view, inspection_view, lineage_view
 
 if TYPE_CHECKING:
     from ...core.records import VersionRecord
@@ -86,7 +86,7 @@ def _draw_gate(cx: Session, found: Review) -> None:
     if not rules:
         write(f"{found.evaluation.stage} has no policy")
         return
-    tables.draw(("rule", "wanted", "found", "outcome"), rules, no_color=cx.no_color)
+    cx.draw_rows(("rule", "wanted", "found", "outcome"), rules)
 
 
 def _inspection_lines(lineage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
