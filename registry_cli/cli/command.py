@@ -39,15 +39,15 @@ def flag(names: str, text: str) -> Any:
 
 
 SHARED: Declarations = {
-    "root": (Annotated[str | None, option("--registry -C", "DIR", "The registry's folder.")], None),
+    "root": (Annotated[str | None, option("--registry -C", "DIR", "The registry folder.")], None),
     "as_json": (Annotated[bool, flag("--json", "Print the result as JSON.")], False),
-    "quiet": (Annotated[bool, flag("--quiet -q", "Print references or paths only, one a line.")], False),
-    "no_color": (Annotated[bool, flag("--no-color", "No colour (also $NO_COLOR).")], False),
+    "quiet": (Annotated[bool, flag("--quiet -q", "Print references or paths only, one per line.")], False),
+    "no_color": (Annotated[bool, flag("--no-color", "Disable color (also $NO_COLOR).")], False),
     "no_pager": (Annotated[bool, flag("--no-pager", "Print long output at once, not in a pager.")], False),
-    "no_input": (Annotated[bool, flag("--no-input", "Never ask anything.")], False),
-    "debug": (Annotated[bool, flag("--debug", "Show where an error came from.")], False),
+    "no_input": (Annotated[bool, flag("--no-input", "Never prompt.")], False),
+    "debug": (Annotated[bool, flag("--debug", "Show the traceback of an error.")], False),
 }
-DryRun = Annotated[bool, flag("--dry-run -n", "Say what would be done, and change nothing.")]
+DryRun = Annotated[bool, flag("--dry-run -n", "Show what would be done without changing anything.")]
 DRY_RUN: Declarations = {"dry_run": (DryRun, False)}
 WRITING: Declarations = {
     "lock_timeout": (
@@ -55,12 +55,12 @@ WRITING: Declarations = {
         30.0,
     ),
     "request_id": (
-        Annotated[str | None, option("--request-id", "ID", "Name this change: repeating it with the same ID is safe.")],
+        Annotated[str | None, option("--request-id", "ID", "Idempotency key: retrying with the same ID is safe.")],
         None,
     ),
 }
 INDEXED: Declarations = {
-    "no_index": (Annotated[bool, flag("--no-index", "Read every file; neither use nor keep an index.")], False)
+    "no_index": (Annotated[bool, flag("--no-index", "Read every file instead of using the index.")], False)
 }
 #: The formats of ``--format``; see output_formats.py.
 FORMATS = ("table", "tsv", "csv", "json", "jsonl", "yaml", "markdown")
@@ -213,7 +213,7 @@ def _check_format(chosen: dict[str, Any], formats: Sequence[str]) -> None:
 
 
 def _repeated(name: str, times: int) -> InvalidInput:
-    return InvalidInput(f"{name} takes one value, but was given {times} times", f"give {name} once")
+    return InvalidInput(f"{name} takes one value but was given {times} times", f"use {name} once")
 
 
 def _root(ctx: typer.Context, **values: Any) -> None:

@@ -28,7 +28,7 @@ def run(arguments: list[str]) -> int:
         process.discard_output()
         if lost.closed_pipe:  # as with `head`: that is not a failure
             return 0
-        return _fail(arguments, f"the result could not be written: {lost}", "", "failed", 1)
+        return _fail(arguments, f"cannot write the result: {lost}", "", "failed", 1)
     except Exception as error:
         return _failure(arguments, error)
     return code
@@ -151,7 +151,7 @@ def _failure(arguments: list[str], error: Exception) -> int:
             hint = describe_access(Path(error.filename2 or error.filename))
         return _fail(arguments, explain(error), hint, "failed", 1)
     message = f"unexpected {type(error).__name__}: {error}"
-    return _fail(arguments, message, "please report it; --debug shows where it came from", "failed", 1)
+    return _fail(arguments, message, "please report it; use --debug for a traceback", "failed", 1)
 
 
 def _fail(arguments: list[str], message: str, hint: str, kind: str, code: int, request_id: str = "") -> int:

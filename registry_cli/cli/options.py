@@ -21,35 +21,31 @@ if TYPE_CHECKING:
     from .session import Session
 
 Texts = Optional[list[str]]
-Ref = Annotated[str, argument("REF", "A version: churn@7, churn@production; churn alone is churn@latest.")]
+Ref = Annotated[str, argument("REF", "A version: churn@7, churn@production; churn alone means churn@latest.")]
 #: For commands that move a pointer to a version or approve one; see ``Reference.parse_version``.
-VersionRef = Annotated[
-    str, argument("REF", "A version: churn@7, churn@staging, churn@latest. A bare churn is refused.")
-]
+VersionRef = Annotated[str, argument("REF", "A version: churn@7, churn@staging, churn@latest; not just churn.")]
 Refs = Annotated[list[str], argument("REF...", "Versions: churn@3 churn@4. '-' reads them from standard input.")]
-Model = Annotated[str, argument("NAME", "A model: churn, or risk/churn.")]
-Models = Annotated[list[str] | None, argument("[NAME]...", "Models; all when none is named.")]
+Model = Annotated[str, argument("NAME", "A model: churn or risk/churn.")]
+Models = Annotated[list[str] | None, argument("[NAME]...", "Models (default: all).")]
 Stage = Annotated[str, argument("STAGE", "A stage of the registry.")]
-Reason = Annotated[str, option("--reason", "TEXT", "Why; it is kept in the history.")]
-AllowUnsafe = Annotated[bool, flag("--allow-unsafe", "Also what the scan refuses; needs a --reason.")]
-ReuseName = Annotated[bool, flag("--reuse-name", "Let a new model have a name that another one had before.")]
-Exclude = Annotated[
-    Texts, option("--exclude", "GLOB", "Leave these files out: '*.log', 'checkpoints/', '/data/**/raw'.")
-]
-Include = Annotated[Texts, option("--include", "GLOB", "Take these back, if excluded or refused as a secret.")]
+Reason = Annotated[str, option("--reason", "TEXT", "The reason, recorded in the history.")]
+AllowUnsafe = Annotated[bool, flag("--allow-unsafe", "Register even if the scan refuses; requires --reason.")]
+ReuseName = Annotated[bool, flag("--reuse-name", "Allow a new model to use the former name of another.")]
+Exclude = Annotated[Texts, option("--exclude", "GLOB", "Skip these files: '*.log', 'checkpoints/', '/data/**/raw'.")]
+Include = Annotated[Texts, option("--include", "GLOB", "Include these files even if excluded or refused as secrets.")]
 Only = Annotated[list[str] | None, option("--only", "GLOB", "Only these files: '*.safetensors', 'tokenizer/'.")]
-Except = Annotated[list[str] | None, option("--exclude", "GLOB", "All files but these.")]
+Except = Annotated[list[str] | None, option("--exclude", "GLOB", "All files except these.")]
 Expect = Annotated[
-    str | None, option("--expect", "VERSION|none", "Do it only if it points there now; otherwise exit 4.")
+    str | None, option("--expect", "VERSION|none", "Only if it currently points to VERSION; otherwise exit 4.")
 ]
-Where = Annotated[str | None, option("--where -w", "EXPR", "Only what fits: 'metrics.auc >= 0.9'.")]
-AsOf = Annotated[str | None, option("--as-of", "TIME", "As it was at 2026-03-03, 45d ago, 'yesterday 10:00' …")]
+Where = Annotated[str | None, option("--where -w", "EXPR", "Filter: 'metrics.auc >= 0.9'.")]
+AsOf = Annotated[str | None, option("--as-of", "TIME", "The state at 2026-03-03, 45d ago, 'yesterday 10:00' …")]
 NoVerify = Annotated[bool, flag("--no-verify", "Compare sizes only, not the sha256 of each file.")]
-Force = Annotated[bool, flag("--force", "Also what a rollback would go to; needs a --reason.")]
+Force = Annotated[bool, flag("--force", "Include rollback targets; requires --reason.")]
 Sign = Annotated[
-    str | None, option("--sign", "KEY", "Sign it: the path of an SSH key, or of a public one an agent holds.")
+    str | None, option("--sign", "KEY", "Sign with this SSH key (private, or a public key held by an agent).")
 ]
-Yes = Annotated[bool, flag("--yes -y", "Don't ask.")]
+Yes = Annotated[bool, flag("--yes -y", "Skip confirmation.")]
 #: The number of left out values that are named.
 _NAMED = 10
 
@@ -59,25 +55,27 @@ class MetricsOptions(NamedTuple):
 
     metrics_file: Annotated[
         Texts,
-        option("--metrics-file", "FILE", "Metrics from JSON, YAML, TOML, a CSV log, or a report of scikit-learn."),
+        option("--metrics-file", "FILE", "Read metrics from JSON, YAML, TOML, a CSV log or a scikit-learn report."),
     ] = None
-    metrics_only: Annotated[Texts, option("--metrics-only", "GLOB", "Of the files, only metrics that match.")] = None
-    skip_invalid: Annotated[
-        bool, flag("--skip-invalid", "Leave out params and metrics that are not valid, and name them.")
-    ] = False
+    metrics_only: Annotated[Texts, option("--metrics-only", "GLOB", "Only read metrics that match from the files.")] = (
+        None
+    )
+    skip_invalid: Annotated[bool, flag("--skip-invalid", "Skip invalid params and metrics with a warning.")] = False
 
 
 def parse_model_name(name: str) -> str:
     """Return the name of a model; refuse a reference to a version."""
     reference = Reference.parse(name)
     if reference.selector is not None:
-        raise InvalidInput(f"'{name}' names a version, not a model", f"write {reference.model}")
+        raise InvalidInput(f"'{name}' is a version; expected a model", f"use '{reference.model}'")
     return reference.model
 
 
 def check_unsafe(allowed: bool, reason: str) -> None:
     if allowed != bool(reason.strip()):
-        raise InvalidInput("--allow-unsafe and --reason go together", "say why it is safe all the same")
+        raise InvalidInput(
+            "--allow-unsafe and --reason require each other", "explain with --reason why the file is safe"
+        )
 
 
 def warn_of_unknown_names(
@@ -120,7 +118,7 @@ def ensure_alone(option: str, others: Mapping[str, object]) -> None:
     if ignored:
         raise InvalidInput(
             f"{' and '.join(ignored)} {'has' if len(ignored) == 1 else 'have'} no effect with {option}",
-            f"leave out {option}, or {' and '.join(ignored)}",
+            f"remove {option} or {' and '.join(ignored)}",
         )
 
 
@@ -150,7 +148,7 @@ def read_references(given: list[str]) -> list[str]:
             line.strip() for line in sys.stdin if line.strip()
         ]  # none is not an error: a cron job may have nothing to pass
     except UnicodeDecodeError:
-        raise InvalidInput("standard input is not UTF-8 text", "write one reference a line") from None
+        raise InvalidInput("standard input is not UTF-8 text", "write one reference per line") from None
 
 
 def collect_values(
@@ -183,7 +181,7 @@ def collect_values(
     if collection.empty:
         names = ", ".join(map(escape, collection.empty[:_NAMED]))
         more = f" and {len(collection.empty) - _NAMED:,} more" if len(collection.empty) > _NAMED else ""
-        cx.say(f"left out, without a value: {names}{more}")
+        cx.say(f"skipped, no value: {names}{more}")
     return NormalizedValues(found, skipped)
 
 
@@ -192,4 +190,4 @@ def warn_of_skipped(cx: Session, skipped: Sequence[SkippedValue]) -> None:
     for each in skipped[:_NAMED]:
         cx.warn(f"skipped: {each}")
     if len(skipped) > _NAMED:
-        cx.warn(f"skipped {len(skipped) - _NAMED:,} more values that are not valid")
+        cx.warn(f"skipped {len(skipped) - _NAMED:,} more invalid values")

@@ -254,14 +254,12 @@ class Session:
 
     def report_pointer(self, done: PointerChange) -> None:
         """Print on standard error where a pointer points now, where it pointed before, and what that overrides."""
-        after = "nothing" if done.after is None else f"{done.model}@{done.after}"
-        before = "nothing" if done.before is None else f"{done.model}@{done.before}"
+        after = "empty" if done.after is None else done.after
+        before = "empty" if done.before is None else done.before
         if not done.changed:
-            self.say(f"{done.pointer} of {done.model} is {after} already")
+            self.say(f"{done.model}: {done.pointer} is already {after}")
         else:
-            self.say(
-                f"{done.pointer} of {done.model} {'would be' if self.dry_run else 'is now'} {after} (was {before})"
-            )
+            self.say(f"{done.model}: {'would move ' if self.dry_run else ''}{done.pointer} -> {after} (was {before})")
         if done.overridden:
             would = "would override" if self.dry_run else "overrides" if done.changed else "overrode"
             self.warn(f"this {would} the policy of {done.pointer}: {', '.join(done.overridden)}")
@@ -319,12 +317,12 @@ class Session:
     def ask_yes_no(self, question: str) -> bool:
         return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
 
-    def confirm(self, question: str, why: str = "this can't be undone and needs a yes") -> None:
+    def confirm(self, question: str, why: str = "this cannot be undone and requires confirmation") -> None:
         """Ask for a yes, or require ``--yes`` where nobody can be asked."""
         if not self.can_ask:
             raise InvalidInput(why, "add --yes")
         if not self.ask_yes_no(question):
-            raise InvalidInput("nothing was changed", "answer y, or add --yes")
+            raise InvalidInput("nothing was changed", "answer y or add --yes")
 
 
 class DamageCollector:
@@ -344,7 +342,7 @@ class DamageCollector:
         for error in others:
             if not self._session.as_json:
                 self._session.warn(error.message)
-        words = f"{len(self._found)} documents can't be read, the last: {last.message}" if others else last.message
+        words = f"cannot read {len(self._found)} documents, the last: {last.message}" if others else last.message
         raise Damaged(words, last.hint)
 
 
@@ -365,9 +363,9 @@ def _run_hooks(cx: Session) -> None:
         place = hooks.RegistryIdentity(str(registry.root), registry.settings.id)
         hooks.deliver(hooks.load_hooks(folder, place.id, cx.warn), place, cx.changes.events, cx.warn)
     except OSError as error:
-        cx.warn(f"hooks were not run: {explain(error)}")
+        cx.warn(f"hooks did not run: {explain(error)}")
     except Terminated:
-        cx.warn("the hooks were interrupted; what was changed stays changed")
+        cx.warn("hooks were interrupted; the change itself was made")
     finally:
         commit_output()
 

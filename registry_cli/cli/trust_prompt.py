@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: The number of lines shown of the output of a check; all are in ``check --json``.
 _LINES = 20
-QUESTION = "Let these commands run on this machine, as you?"
+QUESTION = "Trust these commands to run on this machine as you?"
 
 
 def open_trust_file() -> TrustFile | None:
@@ -37,18 +37,19 @@ def is_trusted(cx: Session, commands: CommandSet) -> bool:
     if not cx.can_ask:
         return False
     known = any((each.root, each.id) == (commands.root, commands.id) for each in file.all())
-    print_commands(
-        commands, " are not those that you trusted, or have changed" if known else " are commands that would run here"
-    )
+    print_commands(commands, " (new or changed since you trusted it)" if known else "")
     if not cx.ask_yes_no(QUESTION):
         return False
     file.add(commands, times.format_time(times.utc_now()))
     return True
 
 
-def print_commands(commands: CommandSet, why: str) -> None:
+def print_commands(commands: CommandSet, why: str = "") -> None:
     """Show commands to the person who has to decide, on standard error."""
-    print(f"The checks of {escape(commands.name or commands.root)}{why}:", file=sys.stderr)
+    print(
+        f"The policy of {escape(commands.name or commands.root)}{why} runs these commands on this machine:",
+        file=sys.stderr,
+    )
     for each in commands.items:
         place = each.file if each.line is None else f"{each.file}:{each.line}"
         print(escape(f"  {each.stage}  {format_command(each.arguments)}  ({place})"), file=sys.stderr)

@@ -99,7 +99,7 @@ def test_what_is_refused_changes_nothing(gated: Site, words: tuple[str, ...], co
 def test_on_a_terminal_a_reviewer_sees_it_all_and_is_asked(gated: Site) -> None:
     Registry(gated.root, author="bob").approvals.approve("churn@2", "staging", reason="first look")
     with terminal("approve", "churn@2", "production", root=gated.root) as child:
-        child.expect_exact("Approve churn@2 for production? [y/N, r to reject it] ")
+        child.expect_exact("Approve churn@2 for production? [y/N, r to reject] ")
         screen = uncoloured(child.before)
         child.sendline("y")
         child.expect_exact("Why? ")

@@ -12,7 +12,7 @@ from tests.commands import assert_refused, on_terminal, terminal
 @pytest.mark.parametrize(("answer", "gone"), [("y", True), ("yes", True), ("n", False), ("", False), ("nope", False)])
 def test_delete_asks_and_does_what_it_is_told(answer: str, gone: bool, site: Site) -> None:
     with terminal("delete", "churn@3", root=site.root) as child:
-        child.expect_exact("Delete churn@3 for good? [y/N] ")
+        child.expect_exact("Delete churn@3 permanently? [y/N] ")
         child.sendline(answer)
         child.expect(pexpect.EOF)
         child.wait()
@@ -35,13 +35,13 @@ def test_interrupting_the_question_deletes_nothing(site: Site) -> None:
 def test_what_can_not_be_done_is_refused_before_the_question(site: Site) -> None:
     shown = on_terminal("delete", "churn@1", root=site.root)
     assert shown.code == 4
-    assert "for good" not in shown.out
+    assert "permanently" not in shown.out
 
 
 def test_without_a_terminal_nothing_is_asked(site: Site) -> None:
     answer = site.spawn("delete", "churn@3", stdin=b"y\n")
     assert_refused(answer, 2)
-    assert answer.err == "error: this can't be undone and needs a yes; add --yes\n"
+    assert answer.err == "error: this cannot be undone and requires confirmation; add --yes\n"
     assert on_terminal("delete", "churn@3", "--no-input", root=site.root).code == 2
     assert (site.root / "models/churn/versions/3").exists()
     assert site.spawn("delete", "churn@3", "--yes").code == 0

@@ -289,7 +289,7 @@ def test_slips(words: list[str], code: int, said: str, line: Line) -> None:
 
 def test_nothing_beside_nothing_to_tell(line: Line) -> None:
     one = line.run("compare", "churn", "6")
-    assert one == Answer(0, "", "there is nothing beside churn@6 to compare it with\n")
+    assert one == Answer(0, "", "churn@6 is the only version: nothing to compare\n")
     assert "\tdepth\t" in line.run("compare", "churn", "6", "--all-rows").out
 
 
@@ -323,7 +323,7 @@ def test_compare_on_a_terminal(line: Line) -> None:
     assert re.search(r"^  auc +▁▃▅▆█ +\*0.87 +0.86 +0.85 +0.84 +0.83 *$", shown, re.M)
     assert re.search(r"^  lr +0.1 +0.1 +- +- +- *$", shown, re.M)
     assert "* best; lower is better for val_loss" in shown
-    assert "the newest 5; --limit N shows more" in shown
+    assert "showing the newest 5; use --limit N for more" in shown
     assert "solver" not in shown
     assert "the newest" not in line.shown("compare", "churn", "--limit", "6")
     for columns in (20, 40, 80, 120):

@@ -90,4 +90,4 @@ def test_unknown_models_and_editors(site: Site) -> None:
     with terminal("edit", "churn", root=site.root, env=missing) as child:
         child.expect(pexpect.EOF)
         child.wait()
-        assert child.exitstatus == 2 and "can't be started" in child.before
+        assert child.exitstatus == 2 and "cannot start editor" in child.before

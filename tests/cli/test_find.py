@@ -122,7 +122,7 @@ def test_a_person_sees_a_table(site: Site) -> None:
     screen = on_terminal("list", root=site.root).out
     assert "METRIC" in screen
     assert "auc 0.906" in screen
-    assert "nothing fits" in on_terminal("search", "metrics.auc > 2", root=site.root).out
+    assert "No versions match." in on_terminal("search", "metrics.auc > 2", root=site.root).out
     assert "AUC" in on_terminal("search", "--columns", "model,metrics.auc", root=site.root).out.upper()
 
 

@@ -32,7 +32,7 @@ def test_check_tells_every_rule_and_moves_nothing(gated: Site) -> None:
     answer = gated.run("check", "churn@2", "production")
     assert answer.code == 5
     assert answer.lines == ["tags.reviewed\tyes\tmissing\tfailed", "metrics.auc\t>= 0.905\t0.9066666666666667\tpassed"]
-    assert answer.err == "production would refuse churn@2: 1 of 2 rules not passed\n"
+    assert answer.err == "churn@2 does not pass the policy of production: 1 of 2 rules failed\n"
     assert fingerprint(gated.root) == before
     gated.run("tag", "churn@2", "reviewed=yes")
     answer = gated.run("check", "churn@2", "production")

@@ -16,7 +16,7 @@ CASES = {
     "--as with a folder": (["register", "churn", "DIR", "--as", "x"], "--as names one file"),
     "--link with standard input": (["register", "churn", "-", "--as", "x", "--link"], "can't be taken by 'link'"),
     "--move with standard input": (["register", "churn", "A", "-", "--as", "x", "--move"], "can't be taken by 'move'"),
-    "--update alone": (["register", "churn", "A", "--update"], "--update has no effect without --if-changed"),
+    "--update alone": (["register", "churn", "A", "--update"], "--update requires --if-changed"),
     "--reason with --plan": (
         ["archive", "churn", "--keep", "1", "--plan", "P", "--reason", "x"], "--reason has no effect with --plan"
     ),
@@ -26,7 +26,7 @@ CASES = {
     "prune --reason with --plan": (
         ["prune", "churn", "--older-than", "1d", "--plan", "P", "--reason", "x"], "--reason has no effect with --plan"
     ),
-    "a text and a file": (["annotate", "churn@1", "k=v", "--from-file", "k=A"], "'k' is given as text and with --from-file"),
+    "a text and a file": (["annotate", "churn@1", "k=v", "--from-file", "k=A"], "'k' is given both as text and with --from-file"),
     "a tag set and removed": (["tag", "churn@1", "team=x", "-r", "team"], "'team' is both set and removed"),
     "an annotation set and removed": (["annotate", "churn@1", "k=v", "-r", "k"], "'k' is both set and removed"),
     "a tag of a model": (["describe", "churn", "-t", "a=b", "--remove", "a"], "'a' is both set and removed"),

@@ -265,7 +265,7 @@ class TestGiven:
         path = shop.file("params.json", '{"dropout": null, "sched": {}, "lr": 0.1}')
         done = shop.register("--params-file", path, "-p", "seed=null", "-p", "depth=None", "-p", "name=")
         assert shop.reg.version("churn@1").params == {"lr": 0.1, "name": ""}
-        assert "left out, without a value: sched, dropout, seed, depth" in done.err
+        assert "skipped, no value: sched, dropout, seed, depth" in done.err
 
     def test_what_is_typed_takes_precedence(self, shop: Shop) -> None:
         path = shop.file("m.json", '{"auc": "bad", "f1": 0.5}')

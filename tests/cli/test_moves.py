@@ -7,17 +7,17 @@ import pytest
 from tests.cli.conftest import Site
 
 CASES = {
-    "promote": (["promote", "churn@2", "production"], ["production of churn is now churn@2 (was churn@1)"]),
-    "promote -n": (["promote", "churn@2", "production", "-n"], ["production of churn would be churn@2 (was churn@1)"]),
-    "promote again": (["promote", "churn@1", "production"], ["production of churn is churn@1 already"]),
-    "demote": (["demote", "churn", "production"], ["production of churn is now nothing (was churn@1)"]),
-    "rollback": (["rollback", "churn", "production"], ["production of churn is now churn@2 (was churn@1)"]),
-    "alias": (["alias", "churn@1", "champion"], ["champion of churn is now churn@1 (was churn@2)"]),
-    "a new alias": (["alias", "churn@1", "eu"], ["eu of churn is now churn@1 (was nothing)"]),
-    "alias --remove": (["alias", "churn", "champion", "-n", "--remove"], ["champion of churn would be nothing (was churn@2)"]),
+    "promote": (["promote", "churn@2", "production"], ["churn: production -> 2 (was 1)"]),
+    "promote -n": (["promote", "churn@2", "production", "-n"], ["churn: would move production -> 2 (was 1)"]),
+    "promote again": (["promote", "churn@1", "production"], ["churn: production is already 1"]),
+    "demote": (["demote", "churn", "production"], ["churn: production -> empty (was 1)"]),
+    "rollback": (["rollback", "churn", "production"], ["churn: production -> 2 (was 1)"]),
+    "alias": (["alias", "churn@1", "champion"], ["churn: champion -> 1 (was 2)"]),
+    "a new alias": (["alias", "churn@1", "eu"], ["churn: eu -> 1 (was empty)"]),
+    "alias --remove": (["alias", "churn", "champion", "-n", "--remove"], ["churn: would move champion -> empty (was 2)"]),
     "register": (
         ["register", "churn", "FILE", "--stage", "production", "--alias", "champion", "--no-lineage"],
-        ["production of churn is now churn@4 (was churn@1)", "champion of churn is now churn@4 (was churn@2)"],
+        ["churn: production -> 4 (was 1)", "churn: champion -> 4 (was 2)"],
     ),
 }  # fmt: skip
 

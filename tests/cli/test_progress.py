@@ -43,14 +43,14 @@ def test_nothing_is_drawn_where_nobody_watches(site: Site, large: Path) -> None:
     assert answer.out == "churn@4\n"
     assert answer.err == (
         "registered churn@4: 1 file, 210 MB\n"
-        "warning: the scan's verdict on churn@4 is unknown-format: large.bin: its format is not known\n"
+        "warning: scan verdict for churn@4: unknown-format: large.bin: its format is not known\n"
     )
     dumb = on_terminal("register", "churn", large, root=site.root, env=environment(TERM="dumb"))
     assert "\x1b" not in dumb.out
     assert "━" not in dumb.out
     quiet = on_terminal("register", "churn", large, "-q", "--no-color", root=site.root)
     assert quiet.out == (
-        "warning: the scan's verdict on churn@6 is unknown-format: large.bin: its format is not known\nchurn@6\n"
+        "warning: scan verdict for churn@6: unknown-format: large.bin: its format is not known\nchurn@6\n"
     )
 
 

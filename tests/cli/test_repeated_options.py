@@ -43,7 +43,7 @@ def test_a_second_value_is_refused(verb: str, option: Any) -> None:
             for words in forms:
                 answer = run(verb, *words)
                 assert (answer.code, answer.out) == (2, ""), words
-                assert answer.err == f"error: {name} takes one value, but was given 2 times; give {name} once\n", words
+                assert answer.err == f"error: {name} takes one value but was given 2 times; use {name} once\n", words
 
 
 @pytest.mark.parametrize(("verb", "option"), _parameters(False))

@@ -58,7 +58,7 @@ def test_nothing_to_do_is_quiet(filled: Site) -> None:
                   ("delete", "churn", "--older-than", "1d")):  # fmt: skip
         assert filled.run(*words) == Answer(0, "", "nothing to do\n")
         assert filled.run(*words, "-q") == Answer(0, "", "")
-    assert filled.run("archive", "churn", *RULES, "-n").err == "nothing to do: all are kept\n"
+    assert filled.run("archive", "churn", *RULES, "-n").err == "nothing to do: all versions are kept\n"
     assert fingerprint(filled.root) == before
 
 
@@ -110,12 +110,12 @@ def test_deleting_needs_a_yes(filled: Site) -> None:
     for words in (("delete", "churn", "--older-than", "0s"), ("prune", "churn", "--older-than", "0s"), ("apply", plan)):
         assert_refused(filled.run(*words), 2)
         with terminal(*words, root=filled.root) as child:
-            child.expect("Delete churn@3 for good")
+            child.expect("Delete churn@3 permanently")
             child.sendline("n")
             child.expect(pexpect.EOF)
     assert fingerprint(filled.root) == before
     with terminal("delete", "churn", "--older-than", "0s", root=filled.root) as child:
-        child.expect("Delete churn@3 for good")
+        child.expect("Delete churn@3 permanently")
         child.sendline("y")
         child.expect(pexpect.EOF)
     assert filled.run("versions", "churn", "--all", "-q").lines == [f"churn@{n}" for n in (6, 5, 4, 2, 1)]
@@ -124,7 +124,7 @@ def test_deleting_needs_a_yes(filled: Site) -> None:
 def test_what_changed_while_the_question_stood_is_not_deleted(filled: Site) -> None:
     filled.reg.archive(["churn@4"])
     with terminal("delete", "churn", "--older-than", "0s", root=filled.root) as child:
-        child.expect("for good")
+        child.expect("permanently")
         filled.reg.restore(["churn@4"])
         child.sendline("y")
         child.expect("has changed since")
@@ -260,7 +260,7 @@ def test_packing_by_rules_and_by_plan(texts: Site) -> None:
     assert [line.split("\t")[:2] for line in answer.lines] == [
         ["texts@3", "keep"], ["texts@2", "archive"], ["texts@1", "archive"], ["texts@2", "pack"], ["texts@1", "pack"],
     ]  # fmt: skip
-    assert "would pack 2 versions of texts; that frees about" in answer.err
+    assert "would pack 2 versions of texts; would free about" in answer.err
     document = json.loads(plan.read_text())
     assert [(each["action"], each["compress"]) for each in document["items"]] == [("archive", None), ("pack", "gzip")]
     for item in ({"action": "pack", "compress": None}, {"action": "pack", "compress": "lzma"}, {"action": "zip"}):

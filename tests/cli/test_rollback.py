@@ -18,10 +18,11 @@ def test_the_list(site: Site) -> None:
     items = site.run("rollback", "churn", "production", "--list", "--json").json["items"]
     assert items[1] == {"ref": "churn@2", "version": 2, "state": "next"}
     shown = on_terminal("rollback", "churn", "production", "--list", root=site.root).out
-    assert "holds it now" in shown
-    assert "a rollback goes here" in shown
+    assert "current" in shown
+    assert "next rollback target" in shown
     assert (
-        "nothing held development yet" in on_terminal("rollback", "churn", "development", "--list", root=site.root).out
+        "No version has held development yet."
+        in on_terminal("rollback", "churn", "development", "--list", root=site.root).out
     )
     assert fingerprint(site.root) == before
 
@@ -34,7 +35,7 @@ def test_to_a_version(site: Site) -> None:
         answer = site.run("rollback", "churn", "production", "--to", spelt, "--dry-run")
         assert (answer.code, answer.lines) == (0, ["churn@1"])
     answer = site.run("rollback", "churn", "production", "--to", "1", "--reason", "both are bad")
-    assert (answer.lines, answer.err) == (["churn@1"], "production of churn is now churn@1 (was churn@4)\n")
+    assert (answer.lines, answer.err) == (["churn@1"], "churn: production -> 1 (was 4)\n")
     assert_refused(site.run("rollback", "churn", "production", "--to", "3", "--again"), 2)
     for bad in ("latest", "0", "", "risk/fraud@1", "-1"):
         assert_refused(site.run("rollback", "churn", "production", f"--to={bad}"), 2)
@@ -53,7 +54,7 @@ def test_a_second_rollback_says_who_was_there_before(site: Site) -> None:
         assert f"production of churn was rolled back from churn@4 to churn@1 by {get_account_name()}" in answer.err
         assert "add --again" in answer.err
     done = site.run("rollback", "churn", "production", "--to", "4", "--again")
-    assert (done.out, done.err) == ("churn@4\n", "production of churn is now churn@4 (was churn@1)\n")
+    assert (done.out, done.err) == ("churn@4\n", "churn: production -> 4 (was 1)\n")
 
 
 def test_on_a_terminal_a_second_rollback_is_asked_for(site: Site) -> None:
@@ -86,4 +87,4 @@ def test_what_is_asked_about_is_what_is_rolled_back(site: Site) -> None:
 def test_a_list_takes_no_option_of_a_rollback(site: Site, more: list[str]) -> None:
     answer = site.run("rollback", "churn", "production", "--list", *more)
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err == f"error: {more[0]} has no effect with --list; leave out --list, or {more[0]}\n"
+    assert answer.err == f"error: {more[0]} has no effect with --list; remove --list or {more[0]}\n"

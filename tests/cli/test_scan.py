@@ -101,20 +101,20 @@ def test_register_refuses_warns_and_records(files: Path, site: Site) -> None:
     assert_refused(answer, 2)
     answer = site.run("register", "new", files / "evil.txt", "--allow-unsafe", "--reason", "reviewed")
     assert (answer.code, answer.out) == (0, "new@1\n")
-    assert "warning: the scan's verdict on new@1 is dangerous" in answer.err
+    assert "warning: scan verdict for new@1: dangerous" in answer.err
     assert "reviewed" in site.run("history", "new").out
     assert "lineage.scan.verdict\tdangerous" in site.run("show", "new@1").lines
     answer = site.run("register", "new", files / "cut.pkl")
-    assert "warning: the scan's verdict on new@2 is unscannable: cut.pkl: not read to the end" in answer.err
+    assert "warning: scan verdict for new@2: unscannable: cut.pkl: not read to the end" in answer.err
     assert site.run("register", "new", files / "good.pkl").err.count("\n") == 1
     answer = site.run("register", "new", files / "ours.pkl")
     assert answer.err.endswith(
-        "warning: the scan's verdict on new@4 is unknown-globals: ours.pkl: ours.Model: it is called with text\n"
+        "warning: scan verdict for new@4: unknown-globals: ours.pkl: ours.Model: it is called with text\n"
     )
     (files / "weights.bin").write_bytes(bytes(range(200, 256)) * 9)
     answer = site.run("register", "new", files / "weights.bin")
     assert answer.err.endswith(
-        "warning: the scan's verdict on new@5 is unknown-format: weights.bin: its format is not known\n"
+        "warning: scan verdict for new@5: unknown-format: weights.bin: its format is not known\n"
     )
 
 

@@ -73,7 +73,7 @@ def test_an_alias_is_removed_from_the_version_that_is_named(site: Site) -> None:
     assert (answer.code, answer.out) == (4, "")
     assert "champion of churn is at churn@2, not churn@1" in answer.err
     answer = site.run("alias", "churn@2", "champion", "--remove")
-    assert (answer.code, answer.err) == (0, "champion of churn is now nothing (was churn@2)\n")
+    assert (answer.code, answer.err) == (0, "churn: champion -> empty (was 2)\n")
 
 
 def test_a_version_without_an_alias_is_not_taken_for_a_list(site: Site) -> None:
@@ -84,6 +84,6 @@ def test_a_version_without_an_alias_is_not_taken_for_a_list(site: Site) -> None:
 
 
 def test_an_alias_that_moves_names_what_it_was(site: Site) -> None:
-    assert site.run("alias", "churn@1", "champion").err == "champion of churn is now churn@1 (was churn@2)\n"
-    assert site.run("alias", "churn@1", "champion").err == "champion of churn is churn@1 already\n"
-    assert site.run("alias", "churn@2", "champion", "-n").err == "champion of churn would be churn@2 (was churn@1)\n"
+    assert site.run("alias", "churn@1", "champion").err == "churn: champion -> 1 (was 2)\n"
+    assert site.run("alias", "churn@1", "champion").err == "churn: champion is already 1\n"
+    assert site.run("alias", "churn@2", "champion", "-n").err == "churn: would move champion -> 2 (was 1)\n"

@@ -48,7 +48,7 @@ def test_results_and_talk_are_apart(site: Site) -> None:
     answer = shell(f'{_place(site)} register churn "{site.file}" 2>/dev/null')
     assert answer.out == "churn@4\n"
     answer = shell(f"{_place(site)} promote churn@4 staging >/dev/null")
-    assert answer.err == "staging of churn is now churn@4 (was churn@2)\n"
+    assert answer.err == "churn: staging -> 4 (was 2)\n"
     assert shell(f"{_place(site)} verify 2>/dev/null").out == ""
 
 

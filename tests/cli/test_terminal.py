@@ -80,7 +80,7 @@ def test_the_first_columns_are_whole(still: Site) -> None:
 def test_talk_and_result_share_a_terminal(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_text("x")
-    assert on_terminal("init", tmp_path / "r").out.startswith("made a registry in")
+    assert on_terminal("init", tmp_path / "r").out.startswith("initialized registry in")
     shown = on_terminal("register", "churn", file, root=tmp_path / "r", columns=120)
     assert shown.out == "registered churn@1: 1 file, 1 B\n"  # the reference is for a pipe
     assert Registry(tmp_path / "r").admin.verify().ok
@@ -88,5 +88,5 @@ def test_talk_and_result_share_a_terminal(tmp_path: Path) -> None:
 
 def test_an_empty_registry_says_what_to_do(tmp_path: Path) -> None:
     Registry.init(tmp_path / "r")
-    assert "no models yet; registry register" in on_terminal("list", root=tmp_path / "r").out
-    assert on_terminal("verify", root=tmp_path / "r").out.startswith("nothing wrong in 0 models")
+    assert "No models yet; add one with" in on_terminal("list", root=tmp_path / "r").out
+    assert on_terminal("verify", root=tmp_path / "r").out.startswith("OK: 0 models verified")

@@ -147,7 +147,7 @@ def test_a_plain_repair_says_that_it_is_possible(store: Store) -> None:
     for options in ((), ("--dry-run",)):
         answer = run("repair", *options, root=store.root)
         assert answer.code == 0
-        assert "1 missing file can be restored: registry repair --from-blobs" in answer.err
+        assert "1 missing file can be restored with 'registry repair --from-blobs'" in answer.err
     assert not store.at(MODEL).exists()
     answer = run("repair", "churn", "--from-blobs", root=store.root)
     assert (answer.code, answer.lines) == (0, [f"missing file restored\tmodels/churn/{MODEL}"])

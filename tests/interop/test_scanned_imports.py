@@ -183,7 +183,7 @@ def test_a_reason_alone_is_a_slip(careless: Registry, site: Registry, tmp_path: 
     careless.export(["churn@2"], tmp_path / "out.tar")
     for words in (["--allow-unsafe"], ["--reason", "x"], ["--allow-unsafe", "--reason", " "]):
         answer = run("import", tmp_path / "out.tar", *words, root=site.root)
-        assert (answer.code, "go together" in answer.err) == (2, True)
+        assert (answer.code, "require each other" in answer.err) == (2, True)
     assert site.admin.model_names() == []
 
 

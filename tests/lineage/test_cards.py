@@ -209,7 +209,7 @@ def test_the_card_among_the_files_is_told_of(reg: Registry, tmp_path: Path) -> N
     (tmp_path / "README.md").write_text("mine")
     reg.register("churn", [tmp_path / "README.md"], annotations={"card": "mine"})
     answer = run("card", "churn", root=reg.root)
-    assert "has a README.md among its files" in answer.err
+    assert "contains its own README.md" in answer.err
     assert "mine" not in answer.out
 
 

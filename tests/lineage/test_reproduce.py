@@ -92,7 +92,7 @@ def test_what_is_not_known_is_said(lab: Lab) -> None:
         assert words in script
     answer = lab.run("reproduce", "churn@1", "--check")
     assert answer.code == 5
-    assert "nothing is known of how churn@1 was made" in answer.err
+    assert "churn@1 has no recorded lineage to check" in answer.err
     assert {line.split("\t")[1] for line in answer.lines} == {"unknown"}
 
 

@@ -88,7 +88,7 @@ def test_update_alone_is_refused(one: Registry, make_file: Make) -> None:
     with pytest.raises(InvalidInput, match="update has no effect without if_changed"):
         one.register("churn", [make_file()], update=True)
     answer = run("register", "churn", make_file(), "--update", root=one.root)
-    assert (answer.code, answer.err) == (2, "error: --update has no effect without --if-changed; add --if-changed\n")
+    assert (answer.code, answer.err) == (2, "error: --update requires --if-changed; add --if-changed\n")
     assert snapshot(one.root) == before
 
 
@@ -129,11 +129,15 @@ def test_a_parent_of_a_reused_name_is_another_parent(one: Registry, make_file: M
 def test_the_command_says_so(one: Registry, make_file: Make) -> None:
     words = ["register", "churn", make_file(), "--if-changed", "--no-lineage", "-m", "auc=0.99", "-t", "checked=yes"]
     warning = (
-        "warning: not stored, since churn@1 has these files already: metrics.auc, tags.checked; "
-        "--update stores metrics, tags and annotations\n"
+        "warning: not stored (churn@1 already has these files): metrics.auc, tags.checked; "
+        "use --update to store metrics, tags and annotations\n"
     )
     answer = run(*words, root=one.root)
-    assert (answer.code, answer.out, answer.err) == (0, "churn@1\n", f"churn@1 is taken: unchanged\n{warning}")
+    assert (answer.code, answer.out, answer.err) == (
+        0,
+        "churn@1\n",
+        f"unchanged: churn@1 already has these files\n{warning}",
+    )
     assert run(*words, "-q", root=one.root).err == warning
     answer = run(*words, "--json", root=one.root)
     assert (answer.json["not_stored"], answer.json["updated"], answer.err) == (
@@ -143,8 +147,8 @@ def test_the_command_says_so(one: Registry, make_file: Make) -> None:
     )
     answer = run(*words, "--update", "--message", "x", "-p", "depth=8", root=one.root)
     assert answer.err == (
-        "churn@1 is taken: unchanged\nchurn@1: stored metrics.auc, tags.checked\n"
-        "warning: not stored, since churn@1 has these files already: params.depth, message; "
-        "params, message of a version can't be changed; without --if-changed it is a new version\n"
+        "unchanged: churn@1 already has these files\nchurn@1: stored metrics.auc, tags.checked\n"
+        "warning: not stored (churn@1 already has these files): params.depth, message; "
+        "params, message cannot be changed later; register without --if-changed to create a new version\n"
     )
     assert json.loads(run("show", "churn@1", "--json", root=one.root).out)["metrics"]["auc"] == 0.99

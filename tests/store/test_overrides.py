@@ -126,7 +126,7 @@ def test_the_command_names_what_is_overridden(rejected: Registry) -> None:
     assert warning.replace("overrides", "would override") in dry.err
     done = run(*words, "--request-id", "r1", root=rejected.root)
     assert (done.code, done.out) == (0, "risk/churn@1\n")
-    assert done.err == f"production of risk/churn is now risk/churn@1 (was nothing)\n{warning}"
+    assert done.err == f"risk/churn: production -> 1 (was empty)\n{warning}"
     again = run(*words, "--request-id", "r1", "--json", root=rejected.root)
     assert again.json["overridden"] == ["tags.reviewed", "metrics.auc", "rejection"]
     assert "FORCED past tags.reviewed, metrics.auc, rejection" in run("history", "risk/churn", root=rejected.root).out

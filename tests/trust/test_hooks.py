@@ -275,7 +275,7 @@ def test_a_signal_ends_the_hooks_and_not_the_change(site: Site, put: Put) -> Non
     process.send_signal(signal.SIGINT)
     answer = ended(process)
     assert (answer.code, answer.out) == (0, "churn@1\n")
-    assert answer.err.splitlines()[-1] == "warning: the hooks were interrupted; what was changed stays changed"
+    assert answer.err.splitlines()[-1] == "warning: hooks were interrupted; the change itself was made"
     assert "exit code 9" not in answer.err
 
 

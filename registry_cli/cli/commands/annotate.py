@@ -1,4 +1,4 @@
-"""Describing: tag, annotate, log-metric, alias."""
+"""Metadata: tag, annotate, log-metric, alias."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 #: The number of changed metrics that are shown.
 _SHOWN = 10
 Pairs = Optional[list[str]]
-Remove = Annotated[Pairs, option("--remove -r", "KEY", "Take this one away.")]
+Remove = Annotated[Pairs, option("--remove -r", "KEY", "Remove this key.")]
 _EXITS = (0, 1, 2, 3, 6, 7, 8)
+_DONE = {"tagged": "tags updated", "annotated": "notes updated", "measured": "metrics set"}
 
 
 @command("tag", "Add and edit", exits=_EXITS, writes=True, dry_run=True)
@@ -35,8 +36,8 @@ def tag(
 ) -> None:
     """Set or remove tags of a version.
 
-    Tags are short labels, one line each. The version itself stays sealed: tags are laid over it, and the history
-    keeps what was before.
+    Tags are short one-line labels. The version itself stays sealed: tags are stored beside it, and the history keeps
+    their previous values.
 
     Examples:
         registry tag churn@7 reviewed=yes team=crm
@@ -52,12 +53,12 @@ def annotate(
     cx: Session,
     ref: Ref,
     pairs: Annotated[Pairs, argument("[KEY=TEXT]...", "Annotations to set.")] = None,
-    from_file: Annotated[Pairs, option("--from-file", "KEY=FILE", "The text is in a file.")] = None,
+    from_file: Annotated[Pairs, option("--from-file", "KEY=FILE", "Read the text from a file.")] = None,
     remove: Remove = None,
 ) -> None:
-    """Say something of a version in free text.
+    """Add free-text notes to a version.
 
-    Free text of many lines if need be: purpose, training data, performance notes, special considerations.
+    Notes may have several lines: purpose, training data, performance, special considerations.
 
     Examples:
         registry annotate churn@7 purpose="churn within 90 days, retail customers only"
@@ -66,7 +67,7 @@ def annotate(
     _ensure_given([*(pairs or ()), *(from_file or ())], remove, "KEY=TEXT")
     from_files, texts = values.pairs(from_file or (), _read_text), values.pairs(pairs or (), values.text)
     if both := sorted(from_files.keys() & texts.keys()):
-        raise InvalidInput(f"'{both[0]}' is given as text and with --from-file", "choose one of them")
+        raise InvalidInput(f"'{both[0]}' is given both as text and with --from-file", "use one of them")
     texts |= from_files
     _report_change(cx, cx.registry().annotate(ref, texts, remove=remove or (), **cx.change))
 
@@ -77,7 +78,7 @@ def _read_text(path: str, name: str) -> str:
             data = stream.read(values.TEXT_LENGTH * 4 + 1)
         return values.text(data.decode("utf-8"), name)
     except FileNotFoundError:
-        raise NotFound(f"there is no file '{path}'") from None
+        raise NotFound(f"file '{path}' not found") from None
     except UnicodeDecodeError:
         raise InvalidInput(f"{path} is not UTF-8 text") from None
 
@@ -92,14 +93,14 @@ def log_metric(
 ) -> None:
     """Add metrics measured after registration.
 
-    For what is measured after registration. Finite numbers only.
+    Values must be finite numbers. A metric that exists is replaced; the history keeps its previous value.
 
     Examples:
         registry log-metric churn@7 auc_holdout=0.91
         registry log-metric churn@production latency_ms=42
     """
     if not pairs and not given.metrics_file:
-        raise InvalidInput("no metric is given", "write KEY=NUMBER, or --metrics-file FILE")
+        raise InvalidInput("no metric given", "use KEY=NUMBER or --metrics-file FILE")
     metrics = collect_values(cx, "metric", given.metrics_file, pairs, given.metrics_only, given.skip_invalid)
     registry = cx.registry()
     done = replace(registry.log_metric(ref, metrics.values, **cx.change), skipped=metrics.skipped)
@@ -108,7 +109,7 @@ def log_metric(
 
 
 def _format_metrics(cx: Session, registry: Registry, done: VersionsChanged) -> str:
-    """Name the metrics that changed, and whether they are better than before."""
+    """Format the metrics that changed, and whether they improved."""
     words = []
     corrected = [name for name, (before, _) in done.values.items() if before is not None]
     directions = None
@@ -116,7 +117,7 @@ def _format_metrics(cx: Session, registry: Registry, done: VersionsChanged) -> s
         try:
             directions = registry.policies.directions(done.model)
         except RegistryError as error:  # the metrics are stored: this command has not failed
-            cx.warn(f"whether the metrics are better is not known: {error}")
+            cx.warn(f"cannot tell whether the metrics improved: {error}")
     for name, (before, after) in done.values.items():
         if directions is None or before is None:
             words.append(f"{escape(name)} {format_number(after)}")
@@ -130,12 +131,12 @@ def _format_metrics(cx: Session, registry: Registry, done: VersionsChanged) -> s
 
 def _ensure_given(pairs: Sequence[str] | None, remove: Sequence[str] | None, form: str) -> None:
     if not pairs and not remove:
-        raise InvalidInput("nothing to set or remove", f"write {form}, or --remove KEY")
+        raise InvalidInput("nothing to set or remove", f"use {form} or --remove KEY")
 
 
 def _report_change(cx: Session, done: VersionsChanged, what: str = "") -> None:
     ref = done.refs[0]
-    word = "would be changed" if cx.dry_run and done.changed else done.action if done.changed else "was so already"
+    word = "would be changed" if cx.dry_run and done.changed else _DONE[done.action] if done.changed else "unchanged"
     for warning in done.warnings:
         cx.warn(warning)
     cx.say(f"{ref}: {word}{': ' if what else ''}{what}")
@@ -145,16 +146,16 @@ def _report_change(cx: Session, done: VersionsChanged, what: str = "") -> None:
 @command("alias", "Add and edit", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True, dry_run=True, lists=True)
 def alias(
     cx: Session,
-    ref: Annotated[str, argument("REF", "The version to point to; just the model to list or remove.")],
+    ref: Annotated[str, argument("REF", "The version to point to; only the model to list or remove aliases.")],
     name: Annotated[str | None, argument("[ALIAS]", "The alias to set or remove.")] = None,
-    remove: Annotated[bool, flag("--remove", "Take the alias away.")] = False,
+    remove: Annotated[bool, flag("--remove", "Remove the alias.")] = False,
     expect: Expect = None,
 ) -> None:
     """Show, set or remove aliases.
 
-    An alias is a free pointer to one version: champion, eu-canary. Setting one needs a version (churn@7,
-    churn@latest). With --remove, a version is what the alias must point to now; a model is enough. Without ALIAS, the
-    aliases of the model are listed (in a pipe: alias and ref, separated by a tab).
+    An alias is a movable name for one version, such as champion or eu-canary. To set it, give a version (churn@7,
+    churn@latest). With --remove, a version is what the alias must currently point to; a model name is enough. Without
+    ALIAS, list the model's aliases (in a pipe: alias and reference, separated by a tab).
 
     Examples:
         registry alias churn@7 champion
@@ -165,9 +166,7 @@ def alias(
     reference = Reference.parse(ref)
     if name is None:
         if remove or expect is not None or reference.selector is not None:
-            raise InvalidInput(
-                "missing argument ALIAS", f"registry alias {reference.model} lists the aliases of {reference.model}"
-            )
+            raise InvalidInput("missing argument ALIAS", f"run 'registry alias {reference.model}' to list aliases")
         _list_aliases(cx, reference.model)
         return
     registry = cx.registry()

@@ -1,4 +1,4 @@
-"""The lifecycle of versions: archive, restore, delete, by hand and by rules; prune, apply."""
+"""The lifecycle of versions: archive, restore and delete by hand or by rules; prune, apply."""
 
 from __future__ import annotations
 
@@ -31,21 +31,30 @@ ChangesOnly = Annotated[
 
 
 class RetentionOptions(NamedTuple):
-    """The rules that choose versions."""
+    """The rules that select versions."""
 
     older_than: Annotated[
-        str | None, option("--older-than", "TIME", "Keep what is younger than 90d, 12w, 1y; archived ones since when.")
+        str | None,
+        option(
+            "--older-than",
+            "TIME",
+            "Keep versions younger than this (90d, 12w, 1y); for archived ones, time since archiving.",
+        ),
     ] = None
-    keep: Annotated[int | None, option("--keep", "N", "Keep the newest N.", min=1)] = None
+    keep: Annotated[int | None, option("--keep", "N", "Keep the newest N versions.", min=1)] = None
     best: Annotated[
         list[str] | None,
         option(
-            "--best", "METRIC:N", "Keep the best N: auc:3 or drift:3:max the highest, -loss:3 or loss:3:min the lowest."
+            "--best",
+            "METRIC:N",
+            "Keep the N best by a metric: auc:3 or drift:3:max (highest), -loss:3 or loss:3:min (lowest).",
         ),
     ] = None
-    where: Annotated[str | None, option("--where -w", "EXPR", "Keep what does not fit: 'metrics.auc < 0.9'.")] = None
+    where: Annotated[
+        str | None, option("--where -w", "EXPR", "Keep versions that do not match: 'metrics.auc < 0.9'.")
+    ] = None
     keep_holders: Annotated[
-        int | None, option("--keep-holders", "N", "Keep the last N that held each stage (3 if not said).", min=0)
+        int | None, option("--keep-holders", "N", "Keep the last N holders of each stage (default: 3).", min=0)
     ] = None
 
     @property
@@ -54,11 +63,11 @@ class RetentionOptions(NamedTuple):
         return bool(self.best) or any(each is not None for each in (self.older_than, self.keep, self.where))
 
     def parse(self, plan: str | None, compress: str = "") -> RetentionRules | None:
-        """The rules, None if none is given. :class:`InvalidInput` for options that need a rule."""
+        """Return the rules, None if none is given; raise :class:`InvalidInput` for options that require a rule."""
         if not self.given:
             if self.keep_holders is not None or plan is not None:
                 raise InvalidInput(
-                    f"{'--plan' if plan is not None else '--keep-holders'} is for versions that rules choose",
+                    f"{'--plan' if plan is not None else '--keep-holders'} requires rules that select versions",
                     "add --older-than, --keep, --best or --where",
                 )
             return None
@@ -70,12 +79,10 @@ class RetentionOptions(NamedTuple):
 
 
 class PlanOptions(NamedTuple):
-    """What becomes of a plan that is not carried out."""
+    """How to show or store a plan instead of applying it."""
 
     dry_run: DryRun = False
-    plan: Annotated[str | None, option("--plan", "FILE", "Write what would be done, for 'apply', and do nothing.")] = (
-        None
-    )
+    plan: Annotated[str | None, option("--plan", "FILE", "Write a plan for 'apply' without changing anything.")] = None
     limit: Limit = None
     changes_only: ChangesOnly = False
 
@@ -104,27 +111,27 @@ def archive(
     force: Force = False,
     chosen_by: RetentionOptions,
     compress: Annotated[
-        bool, flag("--compress", "Then pack each of them with gzip, also if it was archived before.")
+        bool, flag("--compress", "Also pack each version with gzip, even if already archived.")
     ] = False,
     zstd: Annotated[
-        bool, flag("--zstd", "As --compress, with zstd, which Python has from 3.14 on: faster, smaller.")
+        bool, flag("--zstd", "Like --compress, with zstd: faster and smaller (Python 3.14 or newer).")
     ] = False,
     how: PlanOptions,
 ) -> None:
-    """Take versions out of use.
+    """Archive versions.
 
-    They are kept and hidden, and can be restored. What a stage or alias points to is refused, and so is what a
-    rollback would go to. All of a model's versions in one change, or none.
+    Archived versions are kept but hidden, and can be restored. A version is refused while a stage or alias points to it
+    or a rollback would return to it. Several versions are archived in one change per model: all or none.
 
-    With a model and at least one of --older-than, --keep, --best and --where, all of its versions that none of these
-    keeps. Never what a stage or alias points to or held lately, what is tagged keep=yes, and the parents of what is
-    kept.
+    With a model and at least one of --older-than, --keep, --best and --where, archive every version that none of these
+    rules keeps. Never selected: versions that a stage or alias points to or that recently held a stage, versions tagged
+    keep=yes, and parents of versions that are kept.
 
-    With --compress each is packed: its files become one compressed file, until it is restored; `fetch` and `cat` read
-    it all the same. By rules, whatever of the model is archived is packed, where that frees something.
+    --compress also packs each version into one compressed file until it is restored; `fetch` and `cat` read packed
+    versions as usual. With rules, versions that are already archived are packed too, where that saves space.
 
-    In a pipe: the references; of a dry run by rules reference, archive, pack or keep, reason, bytes that deleting it
-    would free, or that packing it frees; separated by tabs.
+    In a pipe: the references. A dry run with rules prints reference, archive, pack or keep, reason, and the bytes that
+    deleting or packing would free; separated by tabs.
 
     Examples:
         registry archive churn@3 churn@4
@@ -148,9 +155,9 @@ def archive(
 
 @command("restore", "Maintain", exits=_MOVES, writes=True, dry_run=True)
 def restore(cx: Session, refs: Refs) -> None:
-    """Bring archived versions back.
+    """Restore archived versions.
 
-    They are in use again, as they were. One that is packed is unpacked, every byte compared with its sha256.
+    They become visible again, unchanged. A packed version is unpacked, and every file is compared with its sha256.
 
     Examples:
         registry restore churn@3
@@ -174,20 +181,21 @@ def delete(
     yes: Yes = False,
     how: PlanOptions,
 ) -> None:
-    """Remove versions for good.
+    """Delete versions permanently.
 
-    The files go; what was known of the version stays as a tombstone, and its number is never used again. What a
-    stage or alias points to is refused, and so is what a rollback would go to.
+    The files are removed; a tombstone keeps the version's metadata, and its number is never reused. A version is
+    refused while a stage or alias points to it or a rollback would return to it.
 
-    With --model, whole models. On a terminal you type the name to confirm. A model that versions of other models were
-    made from is refused without --force. Its history stays: see 'history NAME'. Its name can be used again with
-    --reuse-name only; version numbers continue then, and the description, owner and policy of its model.yaml still hold.
+    With a model and at least one of --older-than, --keep, --best and --where, delete every archived version that none
+    of these rules keeps. Age counts from the time of archiving. See 'archive' for what is never selected.
 
-    With a model and at least one of --older-than, --keep, --best and --where, all of its archived versions that none
-    of these keeps; their age counts from when they were archived. See 'archive' for what is never chosen.
+    With --model, delete whole models. On a terminal, type the name to confirm. A model with versions that other models
+    were derived from is refused without --force. Its history is kept: see 'history NAME'. The name can only be reused
+    with --reuse-name; version numbers then continue, and the description, owner and policy in its model.yaml still
+    apply.
 
-    In a pipe: the references, with --model the models; of a dry run by rules reference, delete or keep, reason, bytes
-    that it would free; separated by tabs.
+    In a pipe: the references, with --model the models. A dry run with rules prints reference, delete or keep, reason,
+    and the bytes it would free; separated by tabs.
 
     Examples:
         registry delete churn@3 --yes --reason retention
@@ -198,7 +206,7 @@ def delete(
     rules = chosen_by.parse(how.plan)
     if model:
         if rules:
-            raise InvalidInput("--model deletes all versions; rules choose some of them", "leave out one of the two")
+            raise InvalidInput("--model deletes all versions; rules select some of them", "use one of them")
         _delete_models(cx, read_references(refs), reason, force, yes, how.dry_run)
         return
     if rules:
@@ -208,7 +216,7 @@ def delete(
     registry = cx.registry()
     if not (yes or how.dry_run):
         registry.delete(named, reason=reason, force=force, dry_run=True, request_id=cx.request_id)
-        cx.confirm(f"Delete {', '.join(named[:5])}{' …' if len(named) > 5 else ''} for good?")
+        cx.confirm(f"Delete {', '.join(named[:5])}{' …' if len(named) > 5 else ''} permanently?")
     done = registry.delete(named, reason=reason, force=force, dry_run=how.dry_run, request_id=cx.request_id)
     _show_changed(cx, done, how.dry_run)
 
@@ -219,12 +227,12 @@ def _delete_models(cx: Session, names: list[str], reason: str, force: bool, yes:
     change: dict[str, Any] = {"model": True, "reason": reason, "force": force, "request_id": cx.request_id}
     if not (yes or dry_run):
         if not cx.can_ask:
-            raise InvalidInput("deleting a model can't be undone", "add --yes")
+            raise InvalidInput("deleting a model cannot be undone", "add --yes")
         for each in registry.delete(models, **{**change, "dry_run": True}):
-            cx.say(f"This deletes the model {each.model} and its {plural(len(each.versions), 'version')} for good.")
+            cx.say(f"This deletes the model {each.model} and its {plural(len(each.versions), 'version')} permanently.")
             _report_overridden(cx, [each], True)
             if cx.ask("Type its name to confirm:") != each.model:
-                raise InvalidInput("nothing was changed", f"type {each.model}, or add --yes")
+                raise InvalidInput("nothing was changed", f"type {each.model} or add --yes")
     done = registry.delete(models, **change, dry_run=dry_run)
     for each in done:
         what = "would be deleted" if dry_run else "deleted" if each.changed else "already deleted"
@@ -247,11 +255,11 @@ def _retain_model(
 ) -> None:
     """Archive or delete versions of a model by rules."""
     if force:
-        raise InvalidInput("--force is for versions that are named", "what rules choose is never in the way")
+        raise InvalidInput("--force only applies to named versions", "rules never select versions that need it")
     if how.plan is not None:  # 'apply' takes the reason: a plan has none
         ensure_alone("--plan", {"--reason": reason})
     if len(given) != 1:
-        raise InvalidInput("rules are for one model at a time", f"name it alone: registry {action} churn …")
+        raise InvalidInput("rules apply to one model at a time", f"give one model: registry {action} NAME …")
     name = parse_model_name(given[0])
     registry = cx.registry()
     warn_of_unknown_names(cx, registry, rules.where or "", name)
@@ -274,21 +282,21 @@ def _retain_model(
 def prune(
     cx: Session,
     names: Annotated[list[str] | None, argument("[NAME]...", "Models.")] = None,
-    everything: Annotated[bool, flag("--all", "All models.")] = False,
+    everything: Annotated[bool, flag("--all", "Every model.")] = False,
     *,
     chosen_by: RetentionOptions,
     reason: Reason = "",
     yes: Yes = False,
     how: PlanOptions,
 ) -> None:
-    """Delete archived versions by rules, or follow each model's retention policy.
+    """Delete archived versions by rules, or apply each model's retention policy.
 
-    With rules, among which is --older-than, the archived versions that none of them keeps are deleted. Without
-    rules, each model's policy is followed: what 'retention' in its model.yaml says, else that in registry.yaml, to
-    delete (prune), to archive and to pack. A model whose policy has a slip is left as it is; the others have their turn.
+    With rules, which must include --older-than, delete the archived versions that none of the rules keeps. Without
+    rules, apply each model's retention policy (`retention` in its model.yaml, or else in registry.yaml): delete,
+    archive and pack. A model with an invalid policy is left unchanged; the other models are still processed.
 
-    In a pipe: the references; of a dry run reference, archive, delete, pack or keep, reason, bytes that this frees;
-    separated by tabs.
+    In a pipe: the references. A dry run prints reference, archive, delete, pack or keep, reason, and the bytes it would
+    free; separated by tabs.
 
     Examples:
         registry prune churn --older-than 180d --dry-run
@@ -297,11 +305,11 @@ def prune(
     """
     how.ensure_shown()
     if bool(names) == everything:
-        raise InvalidInput("name the models, or say --all", "not both, and not neither")
+        raise InvalidInput("missing argument NAME", "specify models or --all, not both")
     models = [parse_model_name(name) for name in names or ()] or None
     rules = chosen_by.parse(how.plan if chosen_by.given else None)
     if rules and chosen_by.older_than is None:
-        raise InvalidInput("what is deleted is gone: say how old it must be", "add --older-than 180d")
+        raise InvalidInput("deleting by rules requires a minimum age", "add --older-than, for example 180d")
     if how.plan is not None:
         ensure_alone("--plan", {"--reason": reason})
     registry = cx.registry()
@@ -328,18 +336,18 @@ def prune(
 @command("apply", "Maintain", exits=_MOVES, writes=True, dry_run=True, lists=True)
 def apply(
     cx: Session,
-    file: Annotated[str, argument("PATH", "What --plan wrote; '-' is standard input.")],
+    file: Annotated[str, argument("PATH", "A file written by --plan; '-' is standard input.")],
     reason: Reason = "",
     yes: Yes = False,
     limit: Limit = None,
     changes_only: ChangesOnly = False,
 ) -> None:
-    """Carry out a plan of archive, delete or prune.
+    """Apply a plan written by archive, delete or prune.
 
-    Exactly what stands in the plan, or nothing: when a model has changed since, that is a conflict. To apply a plan
-    again does nothing more, or what was left to do.
+    Applies exactly what the plan lists, or nothing: if a model has changed since, that is a conflict. Applying a plan
+    again is safe: it does only what is left to do.
 
-    In a pipe: the references, one a line.
+    In a pipe: the references, one per line.
 
     Examples:
         registry apply plan.json --yes
@@ -359,7 +367,7 @@ def apply(
 
 
 def _show_changed(cx: Session, done: list[VersionsChanged], dry_run: bool) -> None:
-    """Print what happened to which versions."""
+    """Print the changed versions by action."""
     refs = list(dict.fromkeys(ref for each in done for ref in each.refs))
     for action in dict.fromkeys(each.action for each in done):
         some = [ref for each in done if each.action == action for ref in each.refs]
@@ -392,11 +400,11 @@ def _format_freed(done: list[VersionsChanged], action: str, dry_run: bool) -> st
     if action != "packed" or not freed:
         return ""
     about = "about " if dry_run else ""
-    return f"; {about}{format_size(freed)} freed" if freed > 0 else f"; that takes {about}{format_size(-freed)} more"
+    return f"; {about}{format_size(freed)} freed" if freed > 0 else f"; uses {about}{format_size(-freed)} more"
 
 
 def _show_plans(cx: Session, registry: Registry, plans: list[Plan], how: PlanOptions) -> None:
-    """Print every version and what would become of it; write the file first if one is asked for."""
+    """Print the decision for every version; write the plan file first if requested."""
     body = {"registry": registry.settings.id, "items": plans}
     if how.plan is not None:
         operations.export.save_plan(
@@ -420,11 +428,13 @@ def _confirm(cx: Session, plans: list[Plan]) -> None:
     """Ask before anything is deleted. Archiving can be undone."""
     gone = [f"{each.model}@{number}" for each in plans if each.action == "delete" for number in each.chosen]
     if gone:
-        cx.confirm(f"Delete {', '.join(gone[:5])}{f' and {len(gone) - 5:,} more' if len(gone) > 5 else ''} for good?")
+        cx.confirm(
+            f"Delete {', '.join(gone[:5])}{f' and {len(gone) - 5:,} more' if len(gone) > 5 else ''} permanently?"
+        )
 
 
 def _raise_last(cx: Session, failed: list[RegistryError]) -> None:
-    """Fail after the other models were dealt with."""
+    """Raise the last error after the other models were processed."""
     if not failed:
         return
     for error in failed[:-1]:

@@ -33,16 +33,17 @@ def diff(
     cx: Session,
     before: Ref,
     after: Ref,
-    exit_code: Annotated[bool, flag("--exit-code", "Exit 1 when they differ, 0 when they don't.")] = False,
+    exit_code: Annotated[bool, flag("--exit-code", "Exit with 1 if there are differences, 0 if not.")] = False,
 ) -> None:
     """Show what differs between two versions.
 
-    Params, metrics, tags, annotations, message, lineage, the commits between them if the repository here has both,
-    packages (as they were registered, else of the files environment.txt or requirements.txt), and files. The two may be of different models; a number or @SELECTOR alone as the second
-    is of the model of the first. -q prints the names of what differs: metrics.auc, files.model.pkl.
+    Compares params, metrics, tags, annotations, message, lineage, packages and files, and lists the commits in between
+    if the current git repository has both. Packages are those recorded at registration, or else those in
+    environment.txt or requirements.txt. The versions may belong to different models; a number or @SELECTOR alone as the
+    second argument refers to the model of the first. -q prints the names of what differs: metrics.auc, files.model.pkl.
 
-    In a pipe: section, name, change (added, removed, changed), before, after, delta; separated by tabs. Files are told
-    by their sizes in bytes. Nothing when nothing differs.
+    In a pipe: section, name, change (added, removed, changed), before, after, delta; separated by tabs. Files are
+    compared by sha256 and reported by size in bytes. Prints nothing if nothing differs.
 
     Examples:
         registry diff churn@production churn@latest
@@ -72,7 +73,7 @@ def _draw_diff(cx: Session, found: Diff) -> None:
 
 
 def _format_for_pipe(value: Any) -> Any:
-    """The exact value; the size of a file."""
+    """The exact value; for a file, its size."""
     if isinstance(value, StoredFile):
         return value.size
     return value if isinstance(value, (str, int, float)) or value is None else format_value(value)
@@ -81,34 +82,34 @@ def _format_for_pipe(value: Any) -> Any:
 @command("compare", "Retrieve", exits=(0, 2, 3, 6), indexed=True, lists=True)
 def compare(
     cx: Session,
-    name: Annotated[str, argument("NAME", "A model: churn; or a version of it: churn@6.")],
+    name: Annotated[str, argument("NAME", "A model (churn) or one of its versions (churn@6).")],
     which: Annotated[
         list[str] | None,
         argument(
             "[VERSION]...",
-            "Its versions: 6 7, 4-7, production, churn@6; the newest when none is named. '-' reads them from standard input.",
+            "Versions: 6 7, 4-7, production, churn@6 (default: the newest); '-' reads them from standard input.",
         ),
     ] = None,
-    all_rows: Annotated[bool, flag("--all-rows", "Also what is the same in all versions.")] = False,
-    limit: Annotated[int | None, option("--limit", "N", "The newest N; 5 otherwise.", min=1)] = None,
-    every: Annotated[bool, flag("--all -a", "The archived ones too.")] = False,
+    all_rows: Annotated[bool, flag("--all-rows", "Include rows that are the same in all versions.")] = False,
+    limit: Annotated[int | None, option("--limit", "N", "Compare the newest N (default: 5).", min=1)] = None,
+    every: Annotated[bool, flag("--all -a", "Include archived versions.")] = False,
     where: Where = None,
-    lower: Annotated[Metrics, option("--lower", "METRIC", "Lower is better for it.")] = None,
-    higher: Annotated[Metrics, option("--higher", "METRIC", "Higher is better for it.")] = None,
-    as_csv: Annotated[bool, flag("--csv", "Print a CSV table with a heading.")] = False,
+    lower: Annotated[Metrics, option("--lower", "METRIC", "Lower is better for this metric.")] = None,
+    higher: Annotated[Metrics, option("--higher", "METRIC", "Higher is better for this metric.")] = None,
+    as_csv: Annotated[bool, flag("--csv", "Print CSV with a header row.")] = False,
 ) -> None:
-    """Show versions of a model side by side.
+    """Compare versions of a model side by side.
 
     Params, metrics and tags that differ, a column a version, the newest first or as named; the best value of each
     metric is marked, if it is known whether lower or higher is better: as 'metrics' in model.yaml, group.yaml or
     registry.yaml declares it, else from a list of exact names (`registry help metrics`). --lower and --higher take
     precedence. -q prints the references.
 
-    In CSV, a text that a spreadsheet could take for a formula (it begins with = + - @ and is no number) gets an
-    apostrophe in front.
+    In CSV, text that a spreadsheet could interpret as a formula (it starts with = + - @ and is not a number) is
+    prefixed with an apostrophe.
 
-    In a pipe: section, name, the best versions, then a value a version; separated by tabs. The first line names the
-    versions: version, ref, nothing, churn@7, churn@6 and so on. Nothing when nothing differs.
+    In a pipe: section, name, the best versions, then one value per version; separated by tabs. The first line names the
+    versions: version, ref, an empty field, churn@7, churn@6 and so on. Prints nothing if nothing differs.
 
     Examples:
         registry compare churn
@@ -118,7 +119,7 @@ def compare(
     """
     if as_csv:
         if cx.as_json or cx.quiet or cx.form not in (None, "csv"):
-            raise InvalidInput("--csv is one form of output, --json and -q are others", "ask for one of them")
+            raise InvalidInput("--csv cannot be combined with --json or -q", "use one of them")
         cx = replace(cx, form="csv")
     first = Reference.parse(name)
     registry = cx.reader()
@@ -127,7 +128,7 @@ def compare(
         warn_of_unknown_names(cx, registry, where or "", first.model)
         versions = list(registry.versions(first.model, archived=every, limit=most + 1, where=where or ""))
     elif limit or every or where is not None:
-        raise InvalidInput("--limit, --all and --where choose versions, but they are named", "leave one of them out")
+        raise InvalidInput("--limit, --all and --where cannot be combined with named versions", "remove one of them")
     else:
         versions = _resolve_versions(registry, first, read_references(which or []))
         most = len(versions)
@@ -135,13 +136,13 @@ def compare(
     found = registry.compare(first.model, versions, lower=lower or (), higher=higher or ())
     _show(cx, found if all_rows else found.only_differing())
     if not versions:
-        cx.say(f"no version of {first.model} to compare; registry versions {first.model} --all lists them")
+        cx.say(f"no active versions of {first.model}; run 'registry versions {first.model} --all'")
     elif more and cx.has_viewer:
-        cx.say(f"the newest {most}; --limit N shows more, --all-rows also what is the same")
+        cx.say(f"showing the newest {most}; use --limit N for more, --all-rows to include equal rows")
 
 
 def _resolve_versions(registry: Registry, first: Reference, words: Sequence[str]) -> list[VersionRecord]:
-    """The named versions in the order given, each once."""
+    """Return the named versions in the given order without duplicates."""
     found: dict[int, VersionRecord] = {}
     aliases: frozenset[str] = frozenset()
     if any(_RANGE.match(word) for word in words):
@@ -157,8 +158,8 @@ def _resolve_versions(registry: Registry, first: Reference, words: Sequence[str]
         reference = rules.beside(first, word.strip())
         if reference.model != first.model:
             raise InvalidInput(
-                f"'{word.strip()}' is no version of {first.model}",
-                f"registry diff {first} {word.strip()} takes versions of two models",
+                f"'{word.strip()}' is not a version of {first.model}",
+                f"to compare two models, run 'registry diff {first} {word.strip()}'",
             )
         version = registry.version(reference)
         found[version.number] = version
@@ -166,10 +167,10 @@ def _resolve_versions(registry: Registry, first: Reference, words: Sequence[str]
 
 
 def _resolve_range(registry: Registry, model: str, span: re.Match[str]) -> list[VersionRecord]:
-    """The existing versions from one number to another."""
+    """Return the existing versions in a range of numbers."""
     start, end = int(span[1]), int(span[2])
     if abs(end - start) >= _MOST:
-        raise InvalidInput(f"'{span[0]}' are too many versions to stand side by side", f"{_MOST} is the most")
+        raise InvalidInput(f"range '{span[0]}' is too large", f"compare at most {_MOST} versions")
     found = []
     for number in range(start, end + 1) if start <= end else range(start, end - 1, -1):
         try:
@@ -177,16 +178,16 @@ def _resolve_range(registry: Registry, model: str, span: re.Match[str]) -> list[
         except NotFound:
             continue
     if not found:
-        raise NotFound(f"{model} has no versions {span[0]}", f"registry versions {model} --all lists them")
+        raise NotFound(f"{model} has no versions in {span[0]}", f"run 'registry versions {model} --all'")
     return found
 
 
 def _show(cx: Session, found: Comparison) -> None:
     if found.versions and not found.rows:
         cx.say(
-            f"nothing differs in {', '.join(found.refs)}; --all-rows shows what is the same"
+            f"no differences in {', '.join(found.refs)}; use --all-rows to show equal rows"
             if len(found.versions) > 1
-            else f"there is nothing beside {found.refs[0]} to compare it with"
+            else f"{found.refs[0]} is the only version: nothing to compare"
         )
     rows = [
         (row.section, row.name, ",".join(found.refs[at] for at in row.best), *map(_format_for_pipe, row.values))

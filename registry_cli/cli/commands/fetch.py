@@ -1,4 +1,4 @@
-"""Taking out: path, fetch, cat."""
+"""Retrieving: path, fetch, cat."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..formatting import format_size
 from ..options import AsOf, Except, Only, Ref
 from ..session import Session
 
-File = Annotated[str | None, argument("[FILE]", "A file of the artifact.")]
+File = Annotated[str | None, argument("[FILE]", "A file of the version.")]
 
 
 @command("path", "Retrieve", exits=(0, 2, 3, 4, 6), indexed=True)
@@ -21,14 +21,14 @@ def path(
     cx: Session,
     ref: Ref,
     file: File = None,
-    verify: Annotated[bool, flag("--verify", "Compare the sha256 of every file first.")] = False,
+    verify: Annotated[bool, flag("--verify", "Verify the sha256 of every file first.")] = False,
     as_of: AsOf = None,
 ) -> None:
-    """Print where a version lies, to be used in place.
+    """Print the path to a version's files.
 
-    The folder of the files, or one file in it, to be used in place. Count and sizes are compared with what was
-    stored before anything is printed, so that `$(registry path …)` is empty when something is wrong. A version that is
-    packed has no folder: exit 4.
+    The path can be read in place: the folder with the files, or one file in it. File count and sizes are compared with
+    the manifest before anything is printed, so `$(registry path …)` is empty if something is wrong. A packed version
+    has no folder: exit 4.
 
     Examples:
         registry path churn@production
@@ -49,18 +49,20 @@ def path(
 def fetch(
     cx: Session,
     ref: Ref,
-    output: Annotated[str | None, option("--output -o", "DIR", "The new folder; NAME-NUMBER here by default.")] = None,
+    output: Annotated[
+        str | None, option("--output -o", "DIR", "The folder to create (default: ./NAME-NUMBER).")
+    ] = None,
     only: Only = None,
     exclude: Except = None,
     force: Annotated[bool, flag("--force", "Replace DIR if it is an earlier copy; otherwise exit 4.")] = False,
 ) -> None:
-    """Copy a version to a folder, every byte checked.
+    """Copy a version's files to a folder and verify them.
 
-    The folder appears whole, with every byte compared with its sha256, or not at all. Files lose their execute
-    bits. Prints the folder.
+    Every file is compared with its sha256, and the folder appears complete or not at all. Execute permissions are not
+    copied. Prints the folder.
 
-    --only and --exclude select files by globs as in .gitignore: '*.safetensors' at any depth, 'tokenizer/' all of a
-    folder. Exit 3 when no file matches.
+    --only and --exclude select files by globs as in .gitignore: '*.safetensors' matches at any depth, 'tokenizer/' a
+    whole folder. Exit 3 if no file matches.
 
     Examples:
         registry fetch churn@production -o model/
@@ -69,7 +71,7 @@ def fetch(
         registry fetch churn@7 -o weights/ --only '*.safetensors' --exclude 'checkpoints/'
     """
     if output == "":
-        raise InvalidInput("'' is no path", "was a variable empty?")
+        raise InvalidInput("'' is not a path", "check for an empty variable")
     registry = cx.reader()
     version = registry.version(ref)
     target = output or f"{version.model.replace('/', '-')}-{version.number}"
@@ -89,7 +91,7 @@ def fetch(
 
 
 class _TextTerminal(process.StandardOutput):
-    """A terminal, which gets no binary file: its bytes could change how the terminal works."""
+    """A terminal that refuses binary files: their bytes could change the state of the terminal."""
 
     def write(self, block: bytes) -> None:
         try:
@@ -98,7 +100,7 @@ class _TextTerminal(process.StandardOutput):
         except UnicodeDecodeError as error:
             broken = error.start < len(block) - 3  # not a character that the next block continues
         if broken or b"\0" in block or b"\x1b" in block:
-            raise InvalidInput("the file is binary", "redirect it to a file or a program, or add --force")
+            raise InvalidInput("the file is binary", "redirect it to a file or program, or add --force")
         super().write(block)
 
 
@@ -109,13 +111,13 @@ def cat(
     file: File = None,
     only: Only = None,
     exclude: Except = None,
-    force: Annotated[bool, flag("--force", "Write a binary file to a terminal, too.")] = False,
+    force: Annotated[bool, flag("--force", "Write a binary file even to a terminal.")] = False,
 ) -> None:
     """Write files of a version to standard output.
 
-    FILE can be left out when the version has only one. With --only or --exclude all files that match are written, one
-    after the other in the order of the manifest; exit 3 when none does. When the bytes turn out not to be what was stored, the exit
-    code is 6: check it before you use them.
+    FILE can be left out if the version has only one. With --only or --exclude, all matching files are written one after
+    another, in the order of the manifest; exit 3 if none matches. If the bytes do not match the stored sha256, the exit
+    code is 6: check it before you use the output.
 
     Examples:
         registry cat churn@production metrics.json | jq .
@@ -123,6 +125,6 @@ def cat(
         registry cat churn@7 --only 'logs/*.csv' > all.csv
     """
     if cx.as_json:
-        raise InvalidInput("the bytes of a file are no JSON", f"registry show {ref} --json lists the files")
+        raise InvalidInput("cat does not support --json", f"run 'registry show {ref} --json' to list files")
     stream = process.StandardOutput() if force or cx.is_piped else _TextTerminal()
     cx.reader().artifacts.cat(ref, file, stream, only=only or (), exclude=exclude or ())

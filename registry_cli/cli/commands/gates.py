@@ -1,4 +1,4 @@
-"""Gates of stages: check, approve, approvals, sign."""
+"""Stage policies: check, approve, approvals, sign."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ def approve(
     cx: Session,
     ref: VersionRef,
     stage: Stage,
-    reject: Annotated[bool, flag("--reject", "Reject it: the stage refuses it while the rejection holds.")] = False,
-    reason: Reason = "",
-    review: Annotated[
-        bool, flag("--review", "Show first what there is to look at, and ask; also with a --reason.")
+    reject: Annotated[
+        bool, flag("--reject", "Reject the version: the stage refuses it while the rejection is in force.")
     ] = False,
+    reason: Reason = "",
+    review: Annotated[bool, flag("--review", "Show the review and ask, even with --reason.")] = False,
     yes: Yes = False,
     sign: Sign = None,
 ) -> None:
-    """Say that a version may enter a stage, or that it may not.
+    """Approve or reject a version for a stage.
 
-    On a terminal, without --reason or --yes, what the gate says, what differs from what holds the stage, where the
-    version came from and who approved it already are shown, and you are asked. Elsewhere nothing is asked: say why.
+    On a terminal, without --reason or --yes, the policy result, the differences from the version now in the stage, the
+    lineage and existing approvals are shown before you are asked. Otherwise nothing is asked: give a --reason.
 
-    It holds for this version and this stage, while its params, metrics and tags are as they are now. What you said
-    before for this stage holds no more. Whose approval counts, and how many there must be, the policy says. A rejection
-    stops promote and rollback; `promote --force` overrides it only where the policy says `override_rejections: true`.
+    An approval holds for this version and stage while the version's params, metrics and tags stay unchanged. It
+    replaces your earlier approval or rejection for the same stage. The policy decides whose approvals count and how
+    many are needed. A rejection blocks promote and rollback; `promote --force` overrides it only if the policy has
+    `override_rejections: true`.
 
     Examples:
         registry approve churn@7 production
@@ -51,7 +52,7 @@ def approve(
         ensure_alone("--review", {"--yes": yes})
     if review or not (reason or yes or cx.dry_run):
         if not (cx.has_viewer and (cx.dry_run or cx.can_ask)):
-            raise InvalidInput("there is nobody to ask", "say why: --reason TEXT, or --yes")
+            raise InvalidInput("no terminal: cannot prompt", "add --reason TEXT or --yes")
         from ..views import review_view
 
         found = registry.approvals.review(ref, stage)
@@ -62,32 +63,32 @@ def approve(
     done = registry.approvals.approve(
         seen.ref if seen else ref, stage, reject=reject, reason=reason, seen=seen, sign=signing_key(cx, sign), **cx.change
     )  # fmt: skip
-    word = done.action if done.changed else f"{done.action} already"
+    word = done.action if done.changed else f"already {done.action}"
     cx.say(f"{done.refs[0]}: {'would be ' if cx.dry_run else ''}{word} for {stage}")
     cx.show_changed("changed", done, done.refs[0])
 
 
 def _ask_verdict(cx: Session, ref: str, stage: str, *, reject: bool, reason: str) -> tuple[bool, str]:
-    """Ask whether to reject it, and why."""
+    """Ask whether to approve or reject, and for a reason."""
     if reject:
         cx.confirm(f"Reject {ref} for {stage}?")
     else:
-        answer = cx.ask(f"Approve {ref} for {stage}? [y/N, r to reject it]").lower()
+        answer = cx.ask(f"Approve {ref} for {stage}? [y/N, r to reject]").lower()
         if answer not in ("y", "yes", "r", "reject"):
-            raise InvalidInput("nothing was said", "answer y or r")
+            raise InvalidInput("no decision was made", "answer y or r")
         reject = answer.startswith("r")
     return reject, reason or cx.ask("Why?")
 
 
 @command("approvals", "Release", exits=(0, 2, 3, 6), lists=True)
 def approvals(cx: Session, ref: Ref) -> None:
-    """Show who approved or rejected a version.
+    """List the approvals and rejections of a version.
 
-    Of each person and stage the newest. An approval, or a rejection, is in force until what it was based on changes:
-    the params, metrics or tags of the version. One that the policy does not count is told as excluded.
+    Shows the latest decision per person and stage. It stays in force until the version's params, metrics or tags
+    change. A decision that the policy does not count is shown as excluded.
 
-    In a pipe: stage, who, approved or rejected, time, state, why, signed by, reason; separated by tabs. With `-q`, the
-    accounts whose approval is in force.
+    In a pipe: stage, account, approved or rejected, time, state, why, signed by, reason; separated by tabs. With `-q`,
+    the accounts whose approval is in force.
 
     Examples:
         registry approvals churn@7
@@ -108,7 +109,7 @@ def approvals(cx: Session, ref: Ref) -> None:
     columns = ("stage", "who", "said", time_column(), "state", "signed by", "reason")
     names = ("stage", "who", "decision", "time", "state", "why", "signed_by", "reason")
     cx.show(
-        Output("approvals", found, accounts, columns, rows, shown, empty="nobody said anything", names=names, wrap=True)
+        Output("approvals", found, accounts, columns, rows, shown, empty="No approvals yet.", names=names, wrap=True)
     )
 
 
@@ -116,12 +117,13 @@ def approvals(cx: Session, ref: Ref) -> None:
 def sign(
     cx: Session,
     ref: VersionRef,
-    key: Annotated[str, option("--key", "KEY", "The path of an SSH key, or of a public one an agent holds.")],
+    key: Annotated[str, option("--key", "KEY", "The path of a private SSH key, or of a public key held by an agent.")],
 ) -> None:
     """Sign a version.
 
-    `ssh-keygen -Y sign` signs the digest of its files and all that was registered of it. Agents and security keys
-    work. Whose keys count stands in `allowed_signers`, in the registry's folder; `verify --signatures` looks.
+    Signs the digest of the version's files and registered metadata with `ssh-keygen -Y sign`. SSH agents and security
+    keys work. The accepted keys are listed in `allowed_signers` in the registry's folder; run `verify --signatures` to
+    check signatures.
 
     In a pipe: the reference.
 
@@ -137,10 +139,10 @@ def sign(
 
 @command("check", "Release", exits=(0, 2, 3, 4, 5, 6), lists=True)
 def check(cx: Session, ref: Ref, stage: Stage) -> None:
-    """Say whether a stage would let a version in, and why.
+    """Check whether a version passes a stage's policy.
 
-    Every rule of the stage's policy, with what it found; nothing is moved. `waiting` is what will pass in time. Checks
-    are run, if you trust them (`registry trust`). Exit code 5 when `promote` would be refused.
+    Shows the result of every rule in the policy without moving anything. `waiting` means that the rule will pass after
+    some time. Policy commands are run if you trust them (`registry trust`). Exit code 5 if `promote` would be refused.
 
     In a pipe: rule, wanted, found, outcome; separated by tabs. With `-q`, the reference if it passes.
 
@@ -153,15 +155,15 @@ def check(cx: Session, ref: Ref, stage: Stage) -> None:
     rows = [(each.name, each.wanted, each.found, each.outcome) for each in done.rules]
     shown = [[shorten(cell) for cell in row] for row in rows]
     if done.passed:
-        cx.say(f"{stage} lets {done.ref} in")
+        cx.say(f"{done.ref} passes the policy of {stage}")
     else:
         missed = sum(each.outcome != PASSED for each in done.rules)
-        tail = "" if done.forcible else "; --force is forbidden"
-        cx.say(f"{stage} would refuse {done.ref}: {missed} of {plural(len(rows), 'rule')} not passed{tail}")
+        tail = "" if done.forcible else "; overrides are forbidden"
+        cx.say(f"{done.ref} does not pass the policy of {stage}: {missed} of {plural(len(rows), 'rule')} failed{tail}")
         report_outputs(cx, done.rules)
         if any(each.found == NOT_TRUSTED.words for each in done.rules):
             model = done.ref.rpartition("@")[0]
-            cx.say(f"its commands are not trusted: registry trust {model} shows them, and lets them run")
+            cx.say(f"policy commands are not trusted; review them with 'registry trust {model}'")
     columns = ("rule", "wanted", "found", "outcome")
     nothing = f"{stage} has no policy"
     cx.show(Output("evaluation", done, [done.ref] * done.passed, columns, rows, shown, empty=nothing, wrap=True))

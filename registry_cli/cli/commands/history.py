@@ -1,4 +1,4 @@
-"""Looking back: history."""
+"""History: history."""
 
 from __future__ import annotations
 
@@ -32,32 +32,34 @@ _NAMES = ("seq", "time", "who", "action", "ref", "details")
 @command("history", "Retrieve", exits=(0, 2, 3, 6, 130), lists=True)
 def history(
     cx: Session,
-    name: Annotated[str | None, argument("[NAME]", "A model; none with --all.")] = None,
-    every: Annotated[bool, flag("--all -a", "Of all models, merged by time.")] = False,
+    name: Annotated[str | None, argument("[NAME]", "A model (not with --all).")] = None,
+    every: Annotated[bool, flag("--all -a", "Show all models, merged by time.")] = False,
     since: Annotated[
-        str | None, option("--since", "TIME", "From 2026-03-03, 45d ago, 'last tuesday', 10:40 … on.")
+        str | None, option("--since", "TIME", "Since 2026-03-03, 45d ago, 'last tuesday', 10:40 …")
     ] = None,
-    until: Annotated[str | None, option("--until", "TIME", "Before that time.")] = None,
-    actions: Annotated[list[str] | None, option("--action", "ACTION", "Only these: promoted, registered ….")] = None,
-    stage: Annotated[
-        str | None, option("--stage", "STAGE", "Only changes of this stage: who moved it, and when.")
+    until: Annotated[str | None, option("--until", "TIME", "Before this time.")] = None,
+    actions: Annotated[
+        list[str] | None, option("--action", "ACTION", "Only these actions: promoted, registered ….")
     ] = None,
-    limit: Annotated[int | None, option("--limit", "N", "The newest N only.", min=1)] = None,
-    follow: Annotated[bool, flag("--follow -f", "Print the newest 10, or N, then each new one as it comes.")] = False,
-    utc: Annotated[bool, flag("--utc", "Show times in UTC, not in the local time zone.")] = False,
+    stage: Annotated[str | None, option("--stage", "STAGE", "Only changes of this stage.")] = None,
+    limit: Annotated[int | None, option("--limit", "N", "Show at most N entries.", min=1)] = None,
+    follow: Annotated[
+        bool, flag("--follow -f", "Print the newest 10 (or --limit N) entries, then new ones as they appear.")
+    ] = False,
+    utc: Annotated[bool, flag("--utc", "Show times in UTC instead of local time.")] = False,
     checkpoint: Annotated[
-        bool, flag("--checkpoint", "Print only place and hash of the last line, to be kept elsewhere.")
+        bool, flag("--checkpoint", "Print a checkpoint (position and hash of the last entry) to store elsewhere.")
     ] = False,
 ) -> None:
-    """Show every change of a model, or of all.
+    """Show the changes of a model, or of all models.
 
-    The newest first: who changed what, when, and why. With --follow the oldest of them first, a line an event, until
-    Ctrl-C; with --json each line is a document. What --checkpoint prints, verify --checkpoint takes: it proves that
-    nothing before was rewritten.
+    Newest first: who changed what, when, and why. With --follow, oldest first, one line per event, until Ctrl-C; with
+    --json each line is a document. Pass the output of --checkpoint to verify --checkpoint to prove that no earlier
+    entry was rewritten.
 
-    Times on a terminal are local; in a pipe and in JSON they are in UTC.
+    Times on a terminal are local; in a pipe and in JSON they are UTC.
 
-    In a pipe: seq, time, who, action, ref, details; with --all the model before them; with --checkpoint model, seq,
+    In a pipe: seq, time, who, action, ref, details; with --all, preceded by the model; with --checkpoint model, seq,
     hash; separated by tabs.
 
     Examples:
@@ -73,7 +75,7 @@ def history(
     reader = cx.reader()
     if checkpoint:
         if follow or since or until or actions or stage or limit or utc:
-            raise InvalidInput("--checkpoint is about the last line", "leave out the other options")
+            raise InvalidInput("--checkpoint cannot be combined with other options", "remove the other options")
         _show_checkpoints(cx, reader, model)
     elif follow:
         wanted: dict[str, Any] = {"since": since, "actions": actions or (), "stage": stage}
@@ -89,11 +91,11 @@ def history(
 
 
 def _parse_model(name: str | None, every: bool) -> str | None:
-    """The model; None for all."""
+    """Return the model, None for all."""
     if every and name is not None:
-        raise InvalidInput("--all means every model", f"leave out --all, or '{name}'")
+        raise InvalidInput(f"--all cannot be combined with '{name}'", "remove one of them")
     if not every and name is None:
-        raise InvalidInput("no model is named", "name one, or say --all")
+        raise InvalidInput("missing argument NAME", "give a model or --all")
     return None if name is None else parse_model_name(name)
 
 
@@ -107,7 +109,7 @@ def _show_checkpoints(cx: Session, reader: Registry, model: str | None) -> None:
 
 def _follow(cx: Session, reader: Registry, model: str | None, until: str | None, utc: bool, **wanted: Any) -> None:
     if until is not None:
-        raise InvalidInput("--follow has no end", "leave out --until")
+        raise InvalidInput("--follow cannot be combined with --until", "remove --until")
     if cx.form not in (None, "json", "jsonl", "tsv"):
         raise InvalidInput(f"--follow prints one line per event, not {cx.form}", "use --format tsv, json or jsonl")
     cx = replace(cx, no_pager=True)
@@ -141,7 +143,7 @@ def _next_entry(cx: Session, entries: Iterator[ModelHistoryEntry]) -> ModelHisto
 
 
 def _pause() -> None:
-    """Wait; raises :class:`OutputError` as soon as nobody reads standard output any more."""
+    """Wait; raise :class:`OutputError` as soon as the reader of standard output has closed it."""
     try:
         descriptor = sys.stdout.fileno()
     except (AttributeError, OSError, ValueError):  # no standard output, or one without a descriptor
@@ -150,7 +152,7 @@ def _pause() -> None:
     watched = select.poll()
     watched.register(descriptor, 0)
     if watched.poll(_POLL * 1000):
-        raise OutputError(OSError(errno.EPIPE, "nobody reads it any more"))
+        raise OutputError(OSError(errno.EPIPE, "the reader closed the pipe"))
 
 
 def _show_entries(cx: Session, entries: Iterable[ModelHistoryEntry], *, many: bool, utc: bool) -> None:
@@ -161,7 +163,7 @@ def _show_entries(cx: Session, entries: Iterable[ModelHistoryEntry], *, many: bo
     cx.show(
         Output(
             "history", found, filter(None, map(_reference, found)), rows=(_format_row(each, many) for each in found),
-            draw=lambda: TableView(columns, [_format_cells(each, many, utc) for each in found]), empty="nothing happened",
+            draw=lambda: TableView(columns, [_format_cells(each, many, utc) for each in found]), empty="No events.",
             names=("model", *_NAMES) if many else _NAMES,
         )
     )  # fmt: skip
@@ -190,7 +192,7 @@ def _reference(recorded: ModelHistoryEntry) -> str:
 
 
 def _format_details(entry: JournalEntry, format_values: Callable[[Sequence[object]], list[str]]) -> str:
-    """Format what happened, as ``production: 6 → 7``, the values with ``format_values``."""
+    """Format the details of an event, as ``production: 6 → 7``, the values with ``format_values``."""
     detail = entry.event.detail
     parts = [f"about {', '.join(map(str, detail['keys']))}"] if isinstance(detail.get("keys"), list) else []
     if entry.event.action == "renamed":

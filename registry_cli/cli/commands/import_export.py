@@ -1,4 +1,4 @@
-"""To and from other registries, other tools and people: export, import, card."""
+"""Exchange with other registries, other tools and people: export, import, card."""
 
 from __future__ import annotations
 
@@ -29,25 +29,22 @@ def export(
     cx: Session,
     given: Annotated[
         list[str],
-        argument(
-            "REF... OUT",
-            "Versions, or models (names alone), and the new file that they go into: OUT.tar.gz, OUT.tar, or '-'.",
-        ),
+        argument("REF... OUT", "Versions or models (bare names), then the new file: OUT.tar.gz, OUT.tar, or '-'."),
     ],
-    every: Annotated[bool, flag("--all -a", "Everything in the registry.")] = False,
+    every: Annotated[bool, flag("--all -a", "Export the whole registry.")] = False,
     kind: Annotated[
-        str, option("--format", "FORMAT", "One version for another tool: mlflow, hf, bentoml or cyclonedx.")
+        str, option("--format", "FORMAT", "Export one version for another tool: mlflow, hf, bentoml or cyclonedx.")
     ] = BUNDLE,
     flavor: Annotated[
-        str | None, option("--flavor", "FLAVOR", "What the files are, for MLflow: sklearn, xgboost, onnx …")
+        str | None, option("--flavor", "FLAVOR", "The MLflow flavor of the files: sklearn, xgboost, onnx …")
     ] = None,
     force: Annotated[bool, flag("--force", "Replace OUT if it is an earlier export; otherwise exit 4.")] = False,
 ) -> None:
-    """Write versions, models or all to one file, or for another tool.
+    """Export versions or models to one file, or a version for another tool.
 
-    A bundle is one file, for `registry import` elsewhere. A version goes with all that is known of it; a model's name
-    alone is the whole model, with its history, stages and all versions. Every byte is checked on the way, and the same
-    versions make the same bytes. OUT appears when it is whole, or not at all.
+    A bundle is one file for `registry import` in another registry. It holds versions with all their metadata; a model
+    name alone stands for the whole model with its history, stages and all versions. Every byte is verified on the way,
+    and the same versions always produce the same bytes. OUT appears complete or not at all.
 
     In a pipe: the path of OUT; with '-' the bundle itself.
 
@@ -61,17 +58,17 @@ def export(
     """
     *refs, out = given
     if every and refs:
-        raise InvalidInput("--all means everything", f"leave out --all, or {refs[0]}")
+        raise InvalidInput(f"--all cannot be combined with '{refs[0]}'", "remove one of them")
     if not every and not refs:
-        raise InvalidInput("what goes out, and where to?", f"registry export {given[0]} OUT.tar.gz")
+        raise InvalidInput("missing argument OUT", f"for example: registry export {given[0]} OUT.tar.gz")
     if kind != BUNDLE:
         if len(refs) != 1:
-            raise InvalidInput(f"{kind} holds one version", "name one version, and OUT")
+            raise InvalidInput(f"--format {kind} exports exactly one version", "give one version and OUT")
         with library_warnings(cx):
             done = cx.reader().export(refs[0], out, format=kind, flavor=flavor, replace=force)
     else:
         if flavor is not None:
-            raise InvalidInput("--flavor has no effect on a bundle", "add --format mlflow, or leave out --flavor")
+            raise InvalidInput("--flavor has no effect on a bundle", "add --format mlflow or remove --flavor")
         target = _open_standard_output(cx) if out == STREAM else out
         with library_warnings(cx), cx.progress(f"packing {out}") as progress:
             done = cx.reader().export(None if every else refs, target, replace=force, progress=progress)
@@ -79,16 +76,16 @@ def export(
         f"exported {', '.join(done.refs[:5])}{' …' if len(done.refs) > 5 else ''} to {out}: {format_size(done.size)}"
     )
     for each in done.lost:
-        cx.say(f"not carried over: {each}")
+        cx.say(f"not exported: {each}")
     if out != STREAM or kind != BUNDLE:
         cx.show_changed("exported", done, done.path)
 
 
 def _open_standard_output(cx: Session) -> StandardOutput:
     if cx.as_json:
-        raise InvalidInput("a bundle is no JSON", "write it to a file")
+        raise InvalidInput("a bundle cannot be written as JSON", "write it to a file")
     if is_terminal(sys.stdout):
-        raise InvalidInput("a bundle is not for a terminal", "write it to a file, or into a pipe")
+        raise InvalidInput("refusing to write a bundle to a terminal", "write it to a file or a pipe")
     return StandardOutput()
 
 
@@ -98,37 +95,41 @@ def import_(
     source: Annotated[
         str, argument("SOURCE", "A bundle ('-' is standard input), or mlflow:PATH, bentoml:PATH, hf:PATH, dvc:PATH.")
     ],
-    name: Annotated[str | None, option("--as", "NAME", "Another name for the model.")] = None,
-    only: Annotated[str | None, option("--only", "MODEL", "Only this model of the tool, by its name there.")] = None,
+    name: Annotated[str | None, option("--as", "NAME", "The name of the model in this registry.")] = None,
+    only: Annotated[
+        str | None, option("--only", "MODEL", "Only import this model, by its name in the other tool.")
+    ] = None,
     artifacts: Annotated[
-        str | None, option("--artifacts", "DIR", "Where MLflow's files lie, if not beside its records.")
+        str | None, option("--artifacts", "DIR", "MLflow's artifact folder, if not beside its records.")
     ] = None,
     exclude: Exclude = None,
     include: Include = None,
-    merge: Annotated[bool, flag("--merge", "Add to models that are here already.")] = False,
+    merge: Annotated[bool, flag("--merge", "Add versions to models that already exist.")] = False,
     skip_existing: Annotated[
-        bool, flag("--skip-existing", "Leave out files, or without --merge models, that are here already.")
+        bool, flag("--skip-existing", "Skip versions (without --merge: models) that already exist.")
     ] = False,
-    stages: Annotated[bool, flag("--stages", "Promote what was in a stage there, if the policy lets it in.")] = False,
-    aliases: Annotated[bool, flag("--aliases", "Set the aliases that it had there.")] = False,
+    stages: Annotated[
+        bool, flag("--stages", "Promote versions to the stages they had there, if the policy permits.")
+    ] = False,
+    aliases: Annotated[bool, flag("--aliases", "Set the aliases they had there.")] = False,
     reuse_name: ReuseName = False,
     allow_unsafe: AllowUnsafe = False,
     reason: Reason = "",
 ) -> None:
-    """Take in a bundle from elsewhere, or what another tool has.
+    """Import a bundle, or models from MLflow, BentoML, DVC or Hugging Face.
 
-    All of a bundle is read and compared before the first of it appears. A whole model comes as it was, with its
-    history, numbers, stages and aliases, if there is none of that name.
+    A bundle is read and verified completely before anything from it appears. A whole model is restored as it was, with
+    its history, numbers, stages and aliases, if no model has that name.
 
-    A version becomes a new version, and says where it came from; it keeps its number if that is higher than all that
-    were given here. Its stages and aliases are told, and set only if you say so. What came in before is skipped: an
-    import that was interrupted is gone on with by repeating it. A version that is refused does not stop the others, but
-    the exit code is that of its refusal. Every version is scanned, as 'register' does it; one that is refused keeps out all
-    of the model that it would have come with.
+    A single version becomes a new version that records its origin; it keeps its number if that is higher than any used
+    here. Its stages and aliases are reported, but set only with --stages and --aliases. Versions that are already
+    imported are skipped, so rerun an interrupted import to resume it. A refused version does not stop the others, but
+    determines the exit code. Every version is scanned as in 'register'; if a version of a whole model is refused, the
+    model is not imported.
 
-    From other tools, files are left out and refused as 'register' does it: see there. A bundle is restored as it is.
+    From other tools, files are skipped and refused as in 'register'. A bundle is restored as it is.
 
-    In a pipe: status, where it came from, reference, size, why, what could not be carried over; separated by tabs.
+    In a pipe: status, source, reference, size, reason, what was not imported; separated by tabs.
 
     Examples:
         registry import churn-production.tar.gz
@@ -149,14 +150,14 @@ def import_(
         cx.warn(warning)
     counts = {status: sum(each.versions for each in found if each.status == status) for status in _WORDS}
     parts = [f"{_WORDS[status]} {plural(count, 'version')}" for status, count in counts.items() if count]
-    cx.say(", ".join(parts) or "there is nothing to import")
+    cx.say(", ".join(parts) or "nothing to import")
     if left_out := [each for each in found if each.left_out and each.status in ("imported", "planned")]:
         more = f" (and from {len(left_out) - 1:,} more)" if len(left_out) > 1 else ""
         cx.say(f"{left_out[0].ref or left_out[0].key}: {left_out[0].left_out}{more}")
     rows = [(each.status, each.key, each.ref, each.size, each.why, "; ".join(each.lost)) for each in found]
     shown = [[_WORDS[each.status], each.key, each.ref, format_size(each.size), _format_notes(each)] for each in found]
     refs = [each.ref for each in found if each.ref]
-    columns, names = ("what", "from", "here", "size", "notes"), ("status", "from", "ref", "size", "why", "lost")
+    columns, names = ("status", "source", "version", "size", "notes"), ("status", "from", "ref", "size", "why", "lost")
     cx.show(Output("imported", found, refs, columns, rows, shown, names=names, wrap=True))
     if failed := [each for each in found if each.code]:
         raise typer.Exit(failed[0].code)
@@ -164,18 +165,18 @@ def import_(
 
 def _open_standard_input() -> BinaryIO:
     if sys.stdin is None or is_terminal(sys.stdin):
-        raise InvalidInput("a bundle is not typed", "pipe it in: registry import - < FILE")
+        raise InvalidInput("cannot read a bundle from a terminal", "use a pipe: registry import - < FILE")
     return sys.stdin.buffer
 
 
 def _expand_home(source: str) -> str:
-    """Expand ``~`` in ``hf:~/models``: a shell does not do it behind a colon."""
+    """Expand ``~`` in ``hf:~/models``: a shell does not expand it after a colon."""
     scheme, mark, place = source.partition(":")
     return f"{scheme}:{Path(place).expanduser()}" if mark and place.startswith("~") else source
 
 
 def _format_notes(each: ImportResult) -> str:
-    lost = [f"not carried over: {lost}" for lost in each.lost]
+    lost = [f"not imported: {lost}" for lost in each.lost]
     return escape("\n".join(([each.why] if each.why else []) + lost), lines=True)
 
 
@@ -184,9 +185,9 @@ def card(
     cx: Session,
     ref: Ref,
     check: Annotated[
-        bool, flag("--check", "Say what it has and what it lacks; exit 5 if something required is missing.")
+        bool, flag("--check", "Check the card for completeness; exit 5 if a required field is missing.")
     ] = False,
-    output: Annotated[str | None, option("--output -o", "FILE", "Write it to this file.")] = None,
+    output: Annotated[str | None, option("--output -o", "FILE", "Write the card to this file.")] = None,
     force: Annotated[
         bool,
         flag(
@@ -196,15 +197,15 @@ def card(
 ) -> None:
     """Print the model card of a version, in Markdown.
 
-    Made from what is known: params, metrics, tags, annotations, lineage, stages, approvals, and what people wrote into
-    model.yaml as description, intended_use, limitations, data, ethics and license. It begins with the front matter that
-    Hugging Face reads. -q prints the reference, or the file that was written.
+    The card is generated from params, metrics, tags, annotations, lineage, stages, approvals, and the fields
+    description, intended_use, limitations, data, ethics and license of model.yaml. It starts with the metadata block
+    that Hugging Face reads. -q prints the reference, or the file that was written.
 
     --check looks for description, license (an SPDX identifier), intended_use, limitations and data, which are required,
-    and for more. -q prints what is required and missing.
+    and for recommended fields. -q then prints the required fields that are missing.
 
     In a pipe: the card; with -o the file; with --check: name, required or recommended, state (present, missing, wrong),
-    what there is or where to say it; separated by tabs.
+    value or where to set it; separated by tabs.
 
     Examples:
         registry card churn@production > README.md
@@ -212,18 +213,18 @@ def card(
         registry card churn@7 -o build/README.md --force
     """
     if check and output is not None:
-        raise InvalidInput("--check writes no file", "leave out --output")
+        raise InvalidInput("--check cannot be combined with --output", "remove one of them")
     if cx.form not in (None, "json") and not check:
         raise InvalidInput(f"a model card can't be printed as {cx.form}", "leave out --format, or add --check")
     if force and output is None:
-        raise InvalidInput("--force is for --output", "name a file with -o")
+        raise InvalidInput("--force requires --output", "add -o FILE")
     with library_warnings(cx):
         made = cx.reader().card(ref, output, replace=force)
     if check:
         _check_card(cx, made)
         return
     if made.own:
-        cx.say(f"{made.ref} has a README.md among its files, which export keeps: registry cat {made.ref} README.md")
+        cx.say(f"{made.ref} contains its own README.md, which export keeps; see 'registry cat {made.ref} README.md'")
     for item in made.items:
         if item.state == "wrong":
             cx.say(f"warning: {item.name}: {item.hint}")
@@ -243,10 +244,11 @@ def _check_card(cx: Session, made: Card) -> None:
         for item, (_, need, state, hint) in zip(made.items, rows, strict=True)
     ]
     names = [item.name for item in made.lacking]
-    columns = ("what", "need", "there", "which, or where to say it")
+    columns = ("field", "need", "status", "value or where to set it")
     fields = ("name", "need", "state", "hint")
     cx.show(Output("card-check", body, names, columns, rows, shown, names=fields, wrap=True))
     if names:
         raise Refused(
-            f"the card of {made.ref} lacks {', '.join(item.field for item in made.lacking)}", "write it into model.yaml"
+            f"the card of {made.ref} lacks {', '.join(item.field for item in made.lacking)}",
+            "add the missing fields to model.yaml",
         )

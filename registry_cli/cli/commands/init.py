@@ -1,4 +1,4 @@
-"""A registry as a whole, its settings, and the shell: init, info, config, completion."""
+"""The registry as a whole, its settings, and the shell: init, info, config, completion."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from ..session import Output, Session
 @command("init", "Get started", exits=(0, 1, 2, 4))
 def init(
     cx: Session,
-    folder: Annotated[str, argument("[DIR]", "The folder; it is made if it isn't there.")] = ".",
+    folder: Annotated[str, argument("[DIR]", "The folder; created if it does not exist.")] = ".",
     shared: Annotated[
-        str, option("--shared", "private|group", "Who may write: you, or the folder's Unix group.")
+        str, option("--shared", "private|group", "Who can write: only you, or the folder's Unix group.")
     ] = "private",
     stages: Annotated[str | None, option("--stages", "A,B,C", "The stages, in order.")] = None,
 ) -> None:
-    """Make a folder a registry.
+    """Initialize a registry in a folder.
 
-    The stages are development, staging and production unless you name others. With `--shared group`, everyone in
-    the Unix group of DIR may write, whatever their umask; set that group before (`chgrp team DIR`).
+    The default stages are development, staging and production. With `--shared group`, everyone in the Unix group of DIR
+    can write, whatever their umask; set that group first (`chgrp team DIR`).
 
     Examples:
         registry init models-registry
@@ -42,15 +42,15 @@ def init(
     folder = folder if cx.root is None or folder != "." else cx.root
     registry = Registry.init(Path(folder), shared=shared, **options)
     record = registry.info()
-    cx.say(f"made a registry in {registry.root} (stages: {', '.join(registry.stages)})")
+    cx.say(f"initialized registry in {registry.root} (stages: {', '.join(registry.stages)})")
     cx.show_one("registry", record, record.root, "")
 
 
 @command("info", "Get started", exits=(0, 2, 3, 6), lists=True)
 def info(cx: Session) -> None:
-    """Show what is in the registry, and how healthy it is.
+    """Show a summary of the registry and its health.
 
-    Health is what `registry verify --quick` finds: names, sizes, pointers and history, but not every byte.
+    Health is the result of `registry verify --quick`: names, sizes, pointers and history, but not the content of files.
 
     Examples:
         registry info
@@ -60,7 +60,7 @@ def info(cx: Session) -> None:
     record, health = registry.info(), registry.admin.verify(quick=True)
     rows = [(key, ", ".join(value) if key == "stages" else value) for key, value in to_json(record).items()]
     rows.append(("problems", len(health.problems)))
-    problems = f"{plural(len(health.problems), 'problem')}: see registry verify"
+    problems = f"{plural(len(health.problems), 'problem')}; run 'registry verify'"
     packed = f"; {record.packed:,} of them packed in {format_size(record.packed_size)}" if record.packed else ""
     text = (
         f"{escape(record.root)}\n"
@@ -77,19 +77,21 @@ def info(cx: Session) -> None:
 @command("config", "Get started", exits=(0, 2, 3, 6), lists=True)
 def config(
     cx: Session,
-    action: Annotated[str, argument("show|schema", "What to print: settings, or a schema.")],
+    action: Annotated[str, argument("show|schema", "What to print: the settings or a schema.")],
     name: Annotated[
         str | None,
-        argument("[NAME]", "A model or a group: with what its own documents add. A schema: registry, group or model."),
+        argument(
+            "[NAME]", "For show: a model or group, to include its own settings. For schema: registry, group or model."
+        ),
     ] = None,
 ) -> None:
-    """Show the settings in force and where each line stands, or their schema.
+    """Show the effective settings and their source, or their schema.
 
-    `show` prints the policies and the retention in force, a line each, with the file and line where it stands. A
-    mistake in them is told in the same way. `schema` prints the JSON Schema of registry.yaml, group.yaml or model.yaml.
+    `show` prints the effective policies and retention rules, one per line, with the file and line that set them. Errors
+    in them are reported in the same way. `schema` prints the JSON Schema of registry.yaml, group.yaml or model.yaml.
 
-    In a pipe: stage (empty for what is no policy), rule, wanted, file, line; separated by tabs. With `-q`, nothing. Of a
-    schema, its text; with `-q`, the path of its file.
+    In a pipe: stage (empty for rules outside a policy), rule, wanted, file, line; separated by tabs. With `-q`,
+    nothing. For a schema, its text; with `-q`, the path of its file.
 
     Examples:
         registry config show
@@ -102,7 +104,7 @@ def config(
     elif action == "schema":
         _show_schema(cx, name or "registry")
     else:
-        raise InvalidInput(f"config can't '{action}'", "write: registry config show or schema")
+        raise InvalidInput(f"invalid action '{action}'", "use 'registry config show' or 'registry config schema'")
 
 
 def _show_settings(cx: Session, name: str | None) -> None:
@@ -115,7 +117,9 @@ def _show_settings(cx: Session, name: str | None) -> None:
     columns = ("stage", "rule", "wanted", "from")
     names = ("stage", "rule", "wanted", "file", "line")
     cx.show(
-        Output("config", lines, [], columns, rows, shown, empty="no policies, no retention", names=names, wrap=True)
+        Output(
+            "config", lines, [], columns, rows, shown, empty="No policies or retention rules.", names=names, wrap=True
+        )
     )
 
 
@@ -127,7 +131,7 @@ def _show_schema(cx: Session, name: str) -> None:
 
 
 @command("completion", "Get started", exits=(0, 2))
-def completion_(cx: Session, shell: Annotated[str, argument("bash|zsh|fish", "Your shell.")]) -> None:
+def completion_(cx: Session, shell: Annotated[str, argument("bash|zsh|fish", "The shell.")]) -> None:
     """Print the completion script of a shell.
 
     Completes commands, options, models, versions, stages and aliases.
@@ -138,7 +142,7 @@ def completion_(cx: Session, shell: Annotated[str, argument("bash|zsh|fish", "Yo
         registry completion fish > ~/.config/fish/completions/registry.fish
     """
     if shell not in grammar.SHELLS:
-        raise InvalidInput(f"there is no completion for '{shell}'", f"use {', '.join(grammar.SHELLS)}")
+        raise InvalidInput(f"shell '{shell}' is not supported", f"use {', '.join(grammar.SHELLS)}")
     script = completion.script(shell)
     if cx.as_json:
         cx.show(Output("completion", {"shell": shell, "script": script}))

@@ -1,4 +1,4 @@
-"""Looking back at where versions come from: lineage, reproduce."""
+"""The origin of versions: lineage, reproduce."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...lineage import reproducibility
 from ...store import layout
 from .. import process
 from ..command import command, flag, option
-from ..formatting import escape, supports_unicode
+from ..formatting import escape, plural, supports_unicode
 from ..options import Ref, ensure_alone
 from ..process import write
 from ..session import Output, Session
@@ -28,20 +28,20 @@ def lineage(
     cx: Session,
     ref: Ref,
     depth: Annotated[
-        Optional[int], option("--depth", "N", f"So many generations; {_DEPTH} otherwise.", min=1, max=200)
+        Optional[int], option("--depth", "N", f"The number of generations; {_DEPTH} otherwise.", min=1, max=200)
     ] = None,
-    as_dot: Annotated[bool, flag("--dot", "Print a graph for Graphviz.")] = False,
-    as_mermaid: Annotated[bool, flag("--mermaid", "Print a graph for Mermaid.")] = False,
-    environment: Annotated[bool, flag("--environment", "Print the list of packages that was kept.")] = False,
-    patch: Annotated[bool, flag("--patch", "Print the changes that were not committed, for git apply.")] = False,
+    as_dot: Annotated[bool, flag("--dot", "Print the graph for Graphviz.")] = False,
+    as_mermaid: Annotated[bool, flag("--mermaid", "Print the graph for Mermaid.")] = False,
+    environment: Annotated[bool, flag("--environment", "Print the recorded list of packages.")] = False,
+    patch: Annotated[bool, flag("--patch", "Print the uncommitted changes, for git apply.")] = False,
 ) -> None:
-    """Show where a version comes from, and what came of it.
+    """Show a version's lineage.
 
-    Data, code, environment, command, what it was made from and so on, what was made from it, and the stages that it
-    holds. -q prints the versions of the family, itself first.
+    Shows its data, code, environment, command, ancestors, descendants, and the stages it holds. -q prints the
+    references of the whole family, itself first.
 
     In a pipe: kind, ref, name, detail; separated by tabs. Kinds: data, code, git, environment, run, imported, parent,
-    child, stage, alias; name and detail say what that is to ref.
+    child, stage, alias; name and detail describe the item's relation to ref.
 
     Examples:
         registry lineage churn@production
@@ -59,7 +59,7 @@ def lineage(
     }
     forms = [name for name, given in {**asked, "-q": cx.quiet}.items() if given]
     if len(forms) > 1:
-        raise InvalidInput(f"{forms[0]} and {forms[1]} are two forms of output", "ask for one of them")
+        raise InvalidInput(f"{forms[0]} cannot be combined with {forms[1]}", "use one of them")
     reader = cx.reader()
     if environment or patch:
         ensure_alone("--environment" if environment else "--patch", {"--depth": depth})
@@ -88,19 +88,20 @@ def lineage(
 def reproduce(
     cx: Session,
     ref: Ref,
-    check: Annotated[bool, flag("--check", "Say what of it holds here and now; exit 5 if any does not.")] = False,
+    check: Annotated[bool, flag("--check", "Check which conditions hold here; exit 5 if any does not.")] = False,
     python: Annotated[
-        str | None, option("--python", "PATH", "With --check: compare this Python's environment.")
+        str | None, option("--python", "PATH", "With --check: compare with the environment of this Python.")
     ] = None,
 ) -> None:
-    """Print the commands that make a version again.
+    """Print a script that reproduces a version.
 
-    The commands of a shell that make it again: clone, checkout, apply what was not committed, environment, digests of
-    the data, command; with remarks on what is not known. Nothing is run. Read it before you run it.
+    The shell script clones the repository, checks out the commit, applies uncommitted changes, sets up the environment,
+    verifies the digests of the data, and runs the command; comments mark what is unknown. Nothing is run: read the
+    script before you run it.
 
-    --check looks for the commit in the repository here, compares Python and packages with the active environment, and
-    reads the data. What was not recorded is unknown, and does not count unless nothing else is known. -q prints
-    the names of what does not hold.
+    --check looks for the commit in the current repository, compares Python and packages with the active environment,
+    and reads the data. Conditions that were not recorded are unknown, and do not count unless nothing else is known. -q
+    prints the names of the conditions that differ.
 
     In a pipe: the script; with --check: condition, outcome (holds, differs, unknown), wanted, found; separated by tabs.
 
@@ -111,7 +112,7 @@ def reproduce(
         registry reproduce churn@7 --check --python .venv
     """
     if python is not None and not check:
-        raise InvalidInput("--python is for --check", "add --check")
+        raise InvalidInput("--python requires --check", "add --check")
     reader = cx.reader()
     if check:
         _check(cx, ref, python)
@@ -129,7 +130,7 @@ def reproduce(
 def _check(cx: Session, ref: str, python: str | None) -> None:
     reader = cx.reader()
     version = reader.version(Reference.parse(ref))
-    with cx.progress(f"looking for what {version.ref} takes") as progress:
+    with cx.progress(f"checking conditions of {version.ref}") as progress:
         found = reader.lineage.reproducible(version.ref, cx.caller(), python=python, progress=progress)
     bad = [each for each in found if each.outcome == "differs"]
     body = {"items": found, "ref": version.ref}
@@ -149,10 +150,10 @@ def _check(cx: Session, ref: str, python: str | None) -> None:
     )
     if bad:
         raise Refused(
-            f"{len(bad)} of what {version.ref} takes {'does' if len(bad) == 1 else 'do'} not hold here",
-            f"registry reproduce {version.ref} shows how to get there",
+            f"{plural(len(bad), 'condition')} of {version.ref} not met here",
+            f"run 'registry reproduce {version.ref}' for the steps",
         )
     if not any(each.outcome == "holds" for each in found):
         raise Refused(
-            f"nothing is known of how {version.ref} was made", "register with --command, --environment and --data"
+            f"{version.ref} has no recorded lineage to check", "register with --command, --environment and --data"
         )

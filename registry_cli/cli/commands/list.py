@@ -40,15 +40,15 @@ _FOUND_NAMES = ("file", "ref", "path", "stages", "aliases", "archived")
 @command("list", "Retrieve", exits=(0, 2, 3, 6), indexed=True, lists=True)
 def list_(
     cx: Session,
-    stage: Annotated[str | None, option("--stage", "STAGE", "Only models with a version there: what is live.")] = None,
+    stage: Annotated[str | None, option("--stage", "STAGE", "Only models with a version in this stage.")] = None,
     where: Where = None,
     as_of: AsOf = None,
 ) -> None:
     """List the models.
 
-    One row a model: its latest version with its first metric, what its stages point to, how many versions are in
-    use and archived. With --stage, one row for each model with a version there. --where keeps the models that have a
-    version in use which fits.
+    One row per model: its latest version with the first metric, its stages, and the number of active and archived
+    versions. With --stage, one row for each model with a version in that stage. --where keeps the models with an active
+    version that matches.
 
     In a pipe: name, versions, archived, latest, stages, aliases, owner, created; with --stage: ref, created, metrics,
     owner; separated by tabs.
@@ -74,13 +74,13 @@ def list_(
         found = (each for each in found if each.model.name in fitting)
     if stage is None:
         rows, refs = (_format_model(each) for each in found), (each.model.name for each in found)
-        nothing = "no models yet; registry register NAME FILE stores the first"
-        nothing = "no model fits" if where or as_of else nothing
+        nothing = "No models yet; add one with 'registry register NAME FILE'."
+        nothing = "No models match." if where or as_of else nothing
         draw: Callable[[], TableView] = lambda: _draw_models(list(found), registry.stages)  # noqa: E731
     else:
         found = (each for each in found if stage in each.model.stages)
         rows, refs = (_format_live(each, stage) for each in found), (_live_reference(each, stage) for each in found)
-        nothing, draw = f"nothing is at {stage}", lambda: _draw_stage(list(found), stage)
+        nothing, draw = f"No model is in {stage}.", lambda: _draw_stage(list(found), stage)
     names = _NAMES if stage is None else _LIVE_NAMES
     cx.show(Output("models", found, refs, rows=rows, draw=draw, empty=nothing, names=names))
     damage.raise_found()
@@ -139,14 +139,14 @@ def _draw_stage(found: list[ModelSummary], stage: str) -> TableView:
 
 
 @command("find", "Retrieve", exits=(0, 2, 3, 6), indexed=True, lists=True)
-def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files, or folders to be searched.")]) -> None:
+def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files or folders to look up.")]) -> None:
     """Say which versions hold a file.
 
-    Which versions hold this content, under which name, and what they are now. A folder that is the whole of a
-    version is told as such. Exit 3 when a file is in no version.
+    Compares content, not names: shows the versions that contain each file, under which path, and their stages. A folder
+    that is a complete version is reported as such. Exit 3 if a file is in no version.
 
-    In a pipe: file, ref, its path there, stages, aliases, archived; one line a version; separated by tabs. A file that
-    is unknown has a line without ref.
+    In a pipe: file, ref, its path there, stages, aliases, archived; one line per version; separated by tabs. A file
+    that is in no version has a line without ref.
 
     Examples:
         registry find /srv/churn/model.pkl
@@ -172,13 +172,13 @@ def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files, or
 
 
 def _advise(unknown: FileMatch) -> str:
-    """Say which version a file may have been of."""
+    """Suggest the version a file may belong to."""
     if unknown.similar_by == "place":
         model = unknown.similar.rpartition("@")[0]
-        return f"it lies in {unknown.similar}, but was changed: run 'registry verify {model}'"
+        return f"it is part of {unknown.similar}, but was changed: run 'registry verify {model}'"
     if unknown.similar:
-        return f"{unknown.similar} has a file of this {unknown.similar_by}, with other contents"
-    return "it was never registered, or was changed since"
+        return f"{unknown.similar} has a file of this {unknown.similar_by} with different content"
+    return "it was never registered or has changed since"
 
 
 def _format_match(each: FileMatch) -> Sequence[Any]:
@@ -192,16 +192,16 @@ def _draw_match(each: FileMatch) -> Sequence[str]:
     version = each.version
     if version is None:
         return (escape(each.file), "unknown", f"{each.similar_by} as in {each.similar}" if each.similar else "-", "-")
-    return (escape(each.file), version.ref, each.path or "the whole", " ".join(list_pointers(version)) or "-")
+    return (escape(each.file), version.ref, each.path or "(all files)", " ".join(list_pointers(version)) or "-")
 
 
 @command("show", "Retrieve", exits=(0, 2, 3, 6), indexed=True, lists=True)
 def show(cx: Session, ref: Ref, as_of: AsOf = None) -> None:
-    """Show a version, or a model, with all that is known of it.
+    """Show details of a version or model.
 
     A bare NAME shows the model; NAME@SELECTOR shows one version with its files.
 
-    In a pipe: one `key<TAB>value` line each.
+    In a pipe: one `key<TAB>value` line per field.
 
     Examples:
         registry show churn@production
@@ -261,7 +261,7 @@ def _show_version(
         ("files", version.files),
         ("path", path),
         ("packed", version.packed),
-        *(("signed", each.principal or f"by {each.by}, which does not count: {each.problem}") for each in signed),
+        *(("signed", each.principal or f"by {each.by}, not valid: {each.problem}") for each in signed),
         *((f"params.{name}", value) for name, value in version.params.items()),
         *((f"metrics.{name}", value) for name, value in version.metrics.items()),
         *((f"tags.{name}", text) for name, text in version.tags.items()),

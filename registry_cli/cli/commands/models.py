@@ -29,20 +29,20 @@ _EXITS = (0, 1, 2, 3, 4, 6, 7, 8)
 def describe(
     cx: Session,
     name: Model,
-    description: Annotated[Optional[str], option("--description", "TEXT", "What it is for.")] = None,
-    owner: Annotated[Optional[str], option("--owner", "WHO", "An account, or a team.")] = None,
-    tag: Annotated[Pairs, option("--tag -t", "KEY=TEXT", "A label of the model.")] = None,
-    annotate: Annotated[Pairs, option("--annotate", "KEY=TEXT", "Free text about the model.")] = None,
-    remove: Annotated[Pairs, option("--remove -r", "KEY", "Take a tag, an annotation or 'description' away.")] = None,
+    description: Annotated[Optional[str], option("--description", "TEXT", "What the model is for.")] = None,
+    owner: Annotated[Optional[str], option("--owner", "WHO", "An account or a team.")] = None,
+    tag: Annotated[Pairs, option("--tag -t", "KEY=TEXT", "A tag of the model.")] = None,
+    annotate: Annotated[Pairs, option("--annotate", "KEY=TEXT", "A free-text note about the model.")] = None,
+    remove: Annotated[Pairs, option("--remove -r", "KEY", "Remove a tag, a note or 'description'.")] = None,
     reason: Reason = "",
     reuse_name: ReuseName = False,
 ) -> None:
-    """Say what a model is for, and who answers for it.
+    """Set a model's description, owner and tags.
 
-    The model is made if it isn't there. Nothing else in its model.yaml is touched: comments that people wrote stay.
-    With no option, what is said is shown.
+    The model is created if it does not exist. Everything else in its model.yaml, including comments, stays unchanged.
+    Without options, show the current values.
 
-    In a pipe: the model; with no option, one `key<TAB>value` line each.
+    In a pipe: the model; without options, one `key<TAB>value` line per field.
 
     Examples:
         registry describe churn --description "who leaves within 90 days" --owner crm-team
@@ -52,7 +52,7 @@ def describe(
     model = parse_model_name(name)
     if description is owner is None and not (tag or annotate or remove):
         if reason:
-            raise InvalidInput("--reason has no effect without a change", "say what changes: --description TEXT, …")
+            raise InvalidInput("--reason has no effect without a change", "add a change such as --description TEXT")
         show_model(cx, cx.reader().model(model))
         return
     done = cx.registry().describe(
@@ -66,9 +66,9 @@ def describe(
         reuse_name=reuse_name,
         **cx.change,
     )
-    what = ", ".join(done.keys) or "the text"
+    what = ", ".join(done.keys) or "comments"
     if not done.changed:
-        cx.say(f"nothing changed: {done.model} says that already")
+        cx.say(f"{done.model}: unchanged")
     else:
         cx.say(f"{'would change' if cx.dry_run else 'changed'} {what} of {done.model}")
     cx.show_changed("described", done, done.model)
@@ -77,14 +77,14 @@ def describe(
 @command("edit", "Add and edit", exits=(0, 1, 2, 3, 4, 6, 7, 8, 130), writes=True)
 def edit(
     cx: Session,
-    name: Annotated[Optional[str], argument("[NAME]", "A model; registry.yaml when none is named.")] = None,
+    name: Annotated[Optional[str], argument("[NAME]", "A model (default: registry.yaml).")] = None,
     reason: Reason = "",
 ) -> None:
-    """Edit what is said of a model, or the settings.
+    """Edit model.yaml or registry.yaml in $EDITOR.
 
-    Opens model.yaml, or registry.yaml, in $VISUAL or $EDITOR. A mistake is told with its line, and the editor opens
-    again; then what differs is shown, and you are asked. Nothing is locked meanwhile: exit code 4 when somebody else
-    changed it.
+    Opens the file in $VISUAL or $EDITOR. An error is reported with its line, and the editor opens again; then the
+    differences are shown for confirmation. The file is not locked meanwhile: exit code 4 if it was changed
+    concurrently.
 
     In a pipe: the model, or the path of registry.yaml.
 
@@ -94,7 +94,7 @@ def edit(
         registry edit
     """
     if not cx.can_ask:
-        raise InvalidInput("there is nobody to edit", "run it in a terminal, or use: registry describe")
+        raise InvalidInput("no terminal: cannot open an editor", "run it in a terminal or use 'registry describe'")
     if name is None:  # registry.yaml has no history to keep them in
         ensure_alone("registry.yaml", {"--reason": reason, "--request-id": cx.request_id})
     registry = cx.registry()
@@ -114,9 +114,9 @@ def edit(
 def _edit_text(
     cx: Session, text: str, name: str, check: Callable[[str], None], environment: Mapping[str, str]
 ) -> str | None:
-    """``text`` as a person left it, after ``check`` took it; None when nothing is to be changed.
+    """Return the edited ``text`` once ``check`` accepts it; None if nothing should change.
 
-    ``name`` is what the file is called. What was typed is never lost by a mistake: the editor opens again on it.
+    ``name`` is the name of the file. After a mistake the editor opens again on the edited text.
     """
     words = shlex.split(environment.get("VISUAL") or environment.get("EDITOR") or "vi")
     with tempfile.TemporaryDirectory(prefix="registry-") as folder:
@@ -132,22 +132,20 @@ def _edit_text(
                 break
             except RegistryError as error:
                 cx.warn(str(error))
-                if cx.ask("edit it again? [Y/n]").lower() in ("n", "no"):
-                    raise InvalidInput("nothing was changed", "what was edited has a mistake") from None
+                if cx.ask("Edit again? [Y/n]").lower() in ("n", "no"):
+                    raise InvalidInput("nothing was changed", "the edited text has an error") from None
         for line in difflib.unified_diff(text.splitlines(), new.splitlines(), name, f"{name} as edited", lineterm=""):
             cx.say(line)
-        return new if cx.ask("keep this? [y/N]").lower() in ("y", "yes") else None
+        return new if cx.ask("Save these changes? [y/N]").lower() in ("y", "yes") else None
 
 
 def _run_editor(words: list[str], path: Path) -> None:
     try:
         code = subprocess.run([*words, os.fspath(path)], check=False).returncode
     except OSError as error:
-        raise InvalidInput(
-            f"the editor '{escape(words[0])}' can't be started: {error.strerror}", "set $EDITOR"
-        ) from None
+        raise InvalidInput(f"cannot start editor '{escape(words[0])}': {error.strerror}", "set $EDITOR") from None
     if code:
-        raise InvalidInput(f"the editor ended with exit code {code}", "nothing was changed")
+        raise InvalidInput(f"editor exited with code {code}", "nothing was changed")
 
 
 def _read_edited(path: Path) -> str:
@@ -165,14 +163,15 @@ def _read_edited(path: Path) -> str:
 def rename(
     cx: Session,
     name: Model,
-    new: Annotated[str, argument("NEW", "The name that it gets: churn, or crm/churn.")],
+    new: Annotated[str, argument("NEW", "The new name: churn or crm/churn.")],
     reason: Reason = "",
     reuse_name: ReuseName = False,
 ) -> None:
     """Rename a model, or move it into or out of a group.
 
-    A group is a folder, so Unix groups decide who may write to its models. Everything of the model moves in one step: versions, history, stages, lock. Its old name is remembered: who asks
-    for it is told the new one, and lineages that tell of it still find it. When it is interrupted, run it again.
+    The whole model moves in one step: versions, history, stages, lock. The old name is remembered: commands that use it
+    report the new name, and lineages that refer to it still resolve. If interrupted, run it again. A group is a folder,
+    so Unix groups control who can write to its models.
 
     In a pipe: the new name.
 
@@ -190,7 +189,7 @@ def rename(
 def transfer(
     cx: Session,
     name: Model,
-    group: Annotated[str, argument("GROUP|-", "The group that it goes to; '-' for none.")],
+    group: Annotated[str, argument("GROUP|-", "The target group; '-' for none.")],
     reason: Reason = "",
 ) -> None:
     """Move a model into a group (deprecated: use 'rename NAME GROUP/NAME').
@@ -212,7 +211,7 @@ def transfer(
 
 def _report_rename(cx: Session, done: ModelRenamed) -> None:
     if done.changed:
-        cx.say(f"{done.before} {'would be' if cx.dry_run else 'is'} called {done.after} now")
+        cx.say(f"{'would rename' if cx.dry_run else 'renamed'} {done.before} to {done.after}")
     else:
-        cx.say(f"{done.before} is called {done.after} already")
+        cx.say(f"{done.after} already has this name")
     cx.show_changed("renamed", done, done.after)

@@ -32,37 +32,35 @@ if TYPE_CHECKING:
 
 Text = Optional[str]
 Paths = Annotated[list[str], argument("PATH...", "Files, a folder, or '-' for standard input.")]
-Param = Annotated[Texts, option("--param -p", "KEY=VALUE", "A hyper-parameter: number, true, false or text.")]
-Metric = Annotated[Texts, option("--metric -m", "KEY=NUMBER", "A measured number; nan and inf are refused.")]
-Tag = Annotated[Texts, option("--tag -t", "KEY=TEXT", "A label.")]
-Annotate = Annotated[Texts, option("--annotate", "KEY=TEXT", "Free text: purpose, training data, limits …")]
-ParamsFile = Annotated[Texts, option("--params-file", "FILE", "Params from JSON, YAML or TOML; nested keys get dots.")]
-ParamsOnly = Annotated[Texts, option("--params-only", "GLOB", "Of the files, only params that match.")]
-Message = Annotated[str, option("--message", "TEXT", "What this version is.")]
-Stage = Annotated[Text, option("--stage", "STAGE", "Promote it to this stage at once.")]
-Alias = Annotated[Text, option("--alias", "ALIAS", "Let this alias point to it at once.")]
-Filename = Annotated[Text, option("--as", "FILENAME", "The file's name, for '-' or one file.")]
-IfChanged = Annotated[bool, flag("--if-changed", "If the latest version has just these files, return that one.")]
-Update = Annotated[
-    bool, flag("--update", "With --if-changed: store new metrics, tags and annotations of that version.")
+Param = Annotated[Texts, option("--param -p", "KEY=VALUE", "A hyperparameter: number, true, false or text.")]
+Metric = Annotated[Texts, option("--metric -m", "KEY=NUMBER", "A metric; nan and inf are refused.")]
+Tag = Annotated[Texts, option("--tag -t", "KEY=TEXT", "A short label.")]
+Annotate = Annotated[Texts, option("--annotate", "KEY=TEXT", "A free-text note: purpose, training data, limits …")]
+ParamsFile = Annotated[
+    Texts, option("--params-file", "FILE", "Read params from JSON, YAML or TOML; nested keys are joined by dots.")
 ]
-Link = Annotated[bool, flag("--link", "Hard-link the files instead of copying; never change them afterwards.")]
+ParamsOnly = Annotated[Texts, option("--params-only", "GLOB", "Only read params that match from the files.")]
+Message = Annotated[str, option("--message", "TEXT", "A short description of this version.")]
+Stage = Annotated[Text, option("--stage", "STAGE", "Also promote it to this stage.")]
+Alias = Annotated[Text, option("--alias", "ALIAS", "Also set this alias to it.")]
+Filename = Annotated[Text, option("--as", "FILENAME", "The name to store one file or standard input under.")]
+IfChanged = Annotated[bool, flag("--if-changed", "Return the latest version if it has exactly these files.")]
+Update = Annotated[bool, flag("--update", "With --if-changed: add new metrics, tags and annotations to that version.")]
+Link = Annotated[bool, flag("--link", "Hard-link the files instead of copying; do not modify them afterwards.")]
 Move = Annotated[bool, flag("--move", "Move the files into the registry.")]
-Scan = Annotated[Text, option("--scan", "MODE", "A stricter scan: warn, refuse-dangerous or allowlist.")]
-NoInspect = Annotated[bool, flag("--no-inspect", "Don't look what the files are.")]
-Parent = Annotated[Texts, option("--parent", "REF", "A version that it was made from.")]
-Data = Annotated[
-    Texts, option("--data", "PATH|URI", "What it was trained on: a file, a folder, a .dvc file, s3://…#sha256:….")
-]
-Code = Annotated[Texts, option("--code", "PATH", "What made it: files or folders, kept by their digests.")]
-Command = Annotated[str, option("--command", "TEXT", "The command that made it.")]
-Environment = Annotated[Text, option("--environment", "FILE", "Its packages: requirements, pip freeze, a lock file.")]
-Python = Annotated[Text, option("--python", "PATH", "Its Python, or the folder of its environment.")]
-Lineage = Annotated[Text, option("--lineage", "PARTS", "What is found out by itself: git,patch,run,environment.")]
-NoLineage = Annotated[bool, flag("--no-lineage", "Find nothing out.")]
+Scan = Annotated[Text, option("--scan", "MODE", "Use a stricter scan: warn, refuse-dangerous or allowlist.")]
+NoInspect = Annotated[bool, flag("--no-inspect", "Skip inspection.")]
+Parent = Annotated[Texts, option("--parent", "REF", "A version it was derived from.")]
+Data = Annotated[Texts, option("--data", "PATH|URI", "Training data: a file, a folder, a .dvc file, s3://…#sha256:….")]
+Code = Annotated[Texts, option("--code", "PATH", "Source code: files or folders, recorded by digest.")]
+Command = Annotated[str, option("--command", "TEXT", "The command that produced it.")]
+Environment = Annotated[Text, option("--environment", "FILE", "Its packages: requirements, pip freeze or a lock file.")]
+Python = Annotated[Text, option("--python", "PATH", "Its Python, or its environment folder.")]
+Lineage = Annotated[Text, option("--lineage", "PARTS", "Lineage to capture automatically: git,patch,run,environment.")]
+NoLineage = Annotated[bool, flag("--no-lineage", "Record no lineage automatically.")]
 
 
-#: So many files of a dry run are shown.
+#: The number of files of a dry run that are shown.
 _FILES_SHOWN = 20
 
 
@@ -78,24 +76,25 @@ def register(
     made_by: Command = "", environment: Environment = None, python: Python = None, lineage: Lineage = None,
     no_lineage: NoLineage = False,
 ) -> None:  # fmt: skip
-    """Store files as the next version of a model.
+    """Register files as the next version of a model.
 
-    With --if-changed, files that the latest version has already are not stored again, and what is given with them and
-    that version does not have is named; --update stores it, as far as it can be stored later: metrics, tags, annotations.
+    With --if-changed, no version is created if the latest one has exactly these files; metadata given with them that
+    this version does not have is reported. --update stores what can be stored later: metrics, tags and annotations.
 
-    The model is made if it isn't there. The files are copied, hashed and brought to the disk before the version
-    appears; equal files are stored once. What they are is found out by their headers and kept with the version: see
-    'inspect'. What would run code when it is loaded is refused: see 'scan'. Prints the new reference, NAME@NUMBER.
+    The model is created if it does not exist. The files are copied, hashed and flushed to disk before the version
+    appears; identical files are stored once. Formats are detected from file headers and recorded with the version: see
+    'inspect'. Files that would run code when loaded are refused: see 'scan'. Prints the new reference, NAME@NUMBER.
 
-    Of a folder, .git/ .hg/ .svn/ __pycache__/ .ipynb_checkpoints/ .mypy_cache/ .pytest_cache/ .ruff_cache/ and .DS_Store
-    are left out, and what --exclude or the folder's file .registryignore match; --include takes files back. One line
-    reports it. Files that look like secrets (.env, .netrc, private keys ...) are refused with exit 5 unless --include
-    matches them. What lies inside a registry is refused, too.
+    From a folder, .git/ .hg/ .svn/ __pycache__/ .ipynb_checkpoints/ .mypy_cache/ .pytest_cache/ .ruff_cache/ and
+    .DS_Store are skipped, as well as files matched by --exclude or by a .registryignore file in the folder; --include
+    adds files back. One line reports what was skipped. Files that look like secrets (.env, .netrc, private keys ...)
+    are refused with exit 5 unless --include matches them. Files inside a registry are refused, too.
 
-    Where it comes from is kept, too: the git commit here and what is not committed, user, host and folder, and the
-    packages of the environment that is active ($VIRTUAL_ENV, $CONDA_PREFIX). 'registry lineage' shows it.
+    Lineage is recorded as well: the current git commit and uncommitted changes, user, host and folder, and the packages
+    of the active environment ($VIRTUAL_ENV, $CONDA_PREFIX). Show it with 'registry lineage'.
 
-    With --dry-run all of this is checked, and the policy of --stage but for its commands; nothing is written.
+    With --dry-run, all of this is checked, including the policy of --stage except for its commands, and nothing is
+    written.
 
     Examples:
         registry register churn model.pkl -m auc=0.93 -p depth=6 -t team=crm
@@ -110,12 +109,12 @@ def register(
 
         check_swapped(name, paths, cx.root)
     if update and not if_changed:
-        raise InvalidInput("--update has no effect without --if-changed", "add --if-changed")
+        raise InvalidInput("--update requires --if-changed", "add --if-changed")
     if link and move:
-        raise InvalidInput("--link and --move exclude each other", "choose one")
+        raise InvalidInput("--link cannot be combined with --move", "use one of them")
     check_unsafe(allow_unsafe, reason)
     if lineage is not None and no_lineage:
-        raise InvalidInput("--lineage and --no-lineage exclude each other", "choose one")
+        raise InvalidInput("--lineage cannot be combined with --no-lineage", "use one of them")
     params = collect_values(cx, "param", params_file, param, params_only, files.skip_invalid)
     metrics = collect_values(cx, "metric", files.metrics_file, metric, files.metrics_only, files.skip_invalid)
     registry = cx.registry(with_caller=True)
@@ -150,7 +149,8 @@ def _report(cx: Session, outcome: RegisterResult) -> None:
                 cx.say(f"  and {len(outcome.manifest) - _FILES_SHOWN:,} more")
         _warn_of_scan(cx, version)
     else:
-        cx.say(f"{version.ref} is taken: {outcome.why}")
+        why = "already has these files" if outcome.why == "unchanged" else f"({outcome.why})"
+        cx.say(f"unchanged: {version.ref} {why}")
         _report_unstored(cx, outcome)
     for each in outcome.moved:
         cx.report_pointer(each)
@@ -158,26 +158,26 @@ def _report(cx: Session, outcome: RegisterResult) -> None:
 
 
 def _report_unstored(cx: Session, outcome: RegisterResult) -> None:
-    """Report what was stored of an unchanged version, and what was not."""
+    """Report which metadata was stored for an unchanged version, and which was not."""
     if outcome.updated:
         cx.say(f"{outcome.ref}: {'would store' if cx.dry_run else 'stored'} {', '.join(outcome.updated)}")
     if not outcome.not_stored:
         return
     kinds = {name.partition(".")[0] for name in outcome.not_stored}
     sealed = [kind for kind in ("params", "message", "lineage") if kind in kinds]
-    hints = ["--update stores metrics, tags and annotations"] if kinds - set(sealed) else []
+    hints = ["use --update to store metrics, tags and annotations"] if kinds - set(sealed) else []
     if sealed:
-        hints.append(f"{', '.join(sealed)} of a version can't be changed; without --if-changed it is a new version")
-    cx.warn(
-        f"not stored, since {outcome.ref} has these files already: {', '.join(outcome.not_stored)}; {'; '.join(hints)}"
-    )
+        hints.append(
+            f"{', '.join(sealed)} cannot be changed later; register without --if-changed to create a new version"
+        )
+    cx.warn(f"not stored ({outcome.ref} already has these files): {', '.join(outcome.not_stored)}; {'; '.join(hints)}")
 
 
 def _warn_of_scan(cx: Session, version: VersionRecord) -> None:
-    """Warn of a verdict that needs explanation, with its first reason."""
+    """Warn of a verdict other than safe, with its first reason."""
     scan = version.lineage.get("scan")
     if not isinstance(scan, Mapping) or scan.get("verdict") in ("safe-format", "known-globals"):
         return
     reasons = scan.get("reasons")
     why = f": {reasons[0]}" if isinstance(reasons, list) and reasons else ""
-    cx.warn(f"the scan's verdict on {version.ref} is {scan['verdict']}{why}")
+    cx.warn(f"scan verdict for {version.ref}: {scan['verdict']}{why}")

@@ -1,4 +1,4 @@
-"""What is in files, before or after they are registered: inspect, scan."""
+"""The contents of files, before or after registration: inspect, scan."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ...inspect.inspection import Inspected, Inspection
     from ...scan.verdicts import FileScan, Scan
 
-Paths = Annotated[list[str], argument("PATH...|REF", "Files, or a folder; or a version: churn@7.")]
+Paths = Annotated[list[str], argument("PATH...|REF", "Files, a folder, or a version (churn@7).")]
 _WHOLE = "."
 #: The names of the columns of inspect in csv.
 _NAMES = ("path", "format", "framework", "class", "parameters", "inputs", "outputs", "features", "problem")
@@ -35,14 +35,14 @@ _FINDINGS = 5
 
 @command("inspect", "Retrieve", exits=(0, 1, 2, 3, 5, 6, 130), lists=True)
 def inspect(cx: Session, paths: Paths) -> None:
-    """Say what files are, before or after they are registered.
+    """Inspect model files (format, framework, signature).
 
-    Format, framework and its version, class, parameters, inputs and outputs, names of features. Nothing is loaded or
-    run. Files need no registry: it is what 'register' would find. A version is looked at anew; what was found when it
-    was registered is told by 'show'. -q prints the files and folders that were recognised.
+    Shows format, framework and its version, class, parameters, inputs, outputs and feature names. Nothing is loaded or
+    run. Files need no registry: the result is what 'register' would record. A version is inspected again; 'show' prints
+    what was recorded at registration. -q prints the files and folders that were recognized.
 
-    In a pipe: path, format, framework, class, parameters, inputs, outputs, features, problem; separated by tabs. What
-    nobody recognises has the format 'unknown'.
+    In a pipe: path, format, framework, class, parameters, inputs, outputs, features, problem; separated by tabs.
+    Unrecognized files have the format 'unknown'.
 
     Examples:
         registry inspect model.onnx
@@ -58,7 +58,7 @@ def inspect(cx: Session, paths: Paths) -> None:
     rows = map(_format_inspection, found.found)
     cx.show(Output("inspected", found, known, rows=rows, text=_format_text(found), names=_NAMES))
     if found.unseen:
-        cx.say(f"{found.unseen:,} of {found.files:,} files were not looked at")
+        cx.say(f"{found.unseen:,} of {found.files:,} files were not inspected")
 
 
 def _format_inspection(each: Inspection) -> tuple[Any, ...]:
@@ -72,7 +72,7 @@ def _format_text(found: Inspected) -> str:
     """The primary file as a block, below a list of all if there are several."""
     if not found.primary:
         problems = [("problem", each.problem) for each in found.found if each.problem]
-        unknown = "unknown: no reader recognises it"
+        unknown = "unknown"
         return align([("format", unknown), *problems[:1]]) if len(found.found) < 2 else _format_list(found)
     block = align(inspection_view.format_lines(found.primary.lineage()))
     if len(found.found) < 2:
@@ -91,22 +91,20 @@ def _format_list(found: Inspected) -> str:
 def scan(
     cx: Session,
     paths: Paths,
-    allow: Annotated[Texts, option("--allow", "GLOBAL", "Also known: package.Class, or 'package.*'.")] = None,
-    strict: Annotated[bool, flag("--strict", "Exit 5 for unknown-format and unknown-globals, too.")] = False,
-    explain: Annotated[
-        bool, flag("--explain", "List each global of the pickles: where, how it is used, and the judgement.")
-    ] = False,
+    allow: Annotated[Texts, option("--allow", "GLOBAL", "Treat as known: package.Class or 'package.*'.")] = None,
+    strict: Annotated[bool, flag("--strict", "Also exit 5 for unknown-format and unknown-globals.")] = False,
+    explain: Annotated[bool, flag("--explain", "List every global in pickles: position, use and verdict.")] = False,
 ) -> None:
-    """Say whether files are safe to load.
+    """Check whether files are safe to load.
 
-    Looks into pickles, archives and compressed files, whatever they are called, for what would run code when they
-    are loaded. Nothing is loaded or run. From the best to the worst the verdicts are safe-format, known-globals,
-    unknown-format, unknown-globals, unscannable (not read to the end), dangerous; the last two exit with 5. No scan
-    proves a pickle safe. What the registry allows (`scan: {allow: …}` in registry.yaml) is known here, too. -q prints the
-    files that made it exit with 5.
+    Looks into pickles, archives and compressed files, whatever their names, for code that would run on loading. Nothing
+    is loaded or run. The verdicts, from best to worst, are safe-format, known-globals, unknown-format, unknown-globals,
+    unscannable (could not be read completely), dangerous; the last two exit with 5. No scan can prove that a pickle is
+    safe. Globals allowed by the registry (`scan: {allow: …}` in registry.yaml) count as known here, too. -q prints the
+    files that caused exit code 5.
 
-    In a pipe: path, verdict, kind, findings; separated by tabs. With --explain: path, byte offset, global, use, verdict,
-    reason.
+    In a pipe: path, verdict, kind, findings; separated by tabs. With --explain: path, byte offset, global, use,
+    verdict, reason.
 
     Examples:
         registry scan model.pkl
@@ -138,7 +136,7 @@ def _file_output(found: Scan, refused: list[str]) -> Output:
         "scanned",
         {"*": found, "items": [{**to_json(each), "uses": None} for each in found.files]},
         refused,
-        ("file", "verdict", "kind", "what was found"),
+        ("file", "verdict", "kind", "findings"),
         [
             (each.path, each.verdict, each.kind, "; ".join(_format_findings(each, len(each.remarks))))
             for each in found.files
@@ -156,11 +154,11 @@ def _use_output(found: Scan, refused: list[str]) -> Output:
         for use in each.uses
     ]
     columns = ("file", "offset", "global", "use", "verdict", "reason")
-    return Output("scanned", found, refused, columns, rows, empty="no globals", wrap=True)
+    return Output("scanned", found, refused, columns, rows, empty="No globals.", wrap=True)
 
 
 def _read_allowed(cx: Session) -> Sequence[str]:
-    """The globals that the registry found from here allows, if there is one."""
+    """Return the globals allowed by the registry in the current folder, if there is one."""
     try:
         return cx.reader().policies.scan_rules().allow
     except NotFound:
@@ -176,11 +174,11 @@ def _format_findings(each: FileScan, most: int) -> list[str]:
 
 
 def _is_version(paths: Sequence[str], done: str) -> bool:
-    """Whether a version is named, not files; what exists as a path is a file. ``done`` is the verb in the error."""
+    """Whether a version is named; an existing path is a file. ``done`` is the verb in the error."""
     if not any("@" in path and not os.path.lexists(path) for path in paths):
         return False
     if len(paths) > 1:
-        raise InvalidInput(f"a version is {done} by itself", "name one version, or files")
+        raise InvalidInput(f"only one version can be {done} at a time", "give one version or files")
     return True
 
 
@@ -189,4 +187,4 @@ def _suggest_references() -> Iterator[None]:
     try:
         yield
     except NotFound as error:
-        raise NotFound(error.message, error.hint or "name a file, a folder, or a version: NAME@SELECTOR") from None
+        raise NotFound(error.message, error.hint or "give a file, a folder, or a version (NAME@SELECTOR)") from None

@@ -41,23 +41,27 @@ _METRICS_FIRST = 3
 _NAMES = ("ref", "stages", "aliases", "archived", "created", "author", "size", "metrics", "tags", "message")
 #: The most rows on a terminal; a pipe gets all.
 _ROWS_SHOWN = 1_000
-Every = Annotated[bool, flag("--all -a", "The archived ones too.")]
+Every = Annotated[bool, flag("--all -a", "Include archived versions.")]
 
 
 class ListOptions(NamedTuple):
-    """Which versions are listed, and how."""
+    """Which versions to list, and how."""
 
-    stage: Annotated[str | None, option("--stage", "STAGE", "Only what this stage points to.")] = None
-    alias: Annotated[str | None, option("--alias", "ALIAS", "Only what this alias points to.")] = None
-    tag: Annotated[Texts, option("--tag -t", "KEY[=VALUE]", "Only with this tag; again for more that must hold.")] = (
+    stage: Annotated[str | None, option("--stage", "STAGE", "Only the version in this stage.")] = None
+    alias: Annotated[str | None, option("--alias", "ALIAS", "Only the version with this alias.")] = None
+    tag: Annotated[
+        Texts, option("--tag -t", "KEY[=VALUE]", "Only versions with this tag (repeatable; all must match).")
+    ] = None
+    sort: Annotated[str | None, option("--sort", "FIELD[:desc],...", "Sort by fields: metrics.auc:desc,created.")] = (
         None
     )
-    sort: Annotated[str | None, option("--sort", "FIELD[:desc],...", "In this order: metrics.auc:desc,created.")] = None
-    columns: Annotated[str | None, option("--columns", "FIELD,...", "Show these: model,version,metrics.auc.")] = None
-    limit: Annotated[int | None, option("--limit", "N", "At most N.", min=1)] = None
+    columns: Annotated[
+        str | None, option("--columns", "FIELD,...", "Show these fields: model,version,metrics.auc.")
+    ] = None
+    limit: Annotated[int | None, option("--limit", "N", "Show at most N.", min=1)] = None
 
     def make_queries(self, where: str) -> list[str]:
-        """An expression and the shorthand options as queries that must all hold."""
+        """Combine an expression and the shorthand options into queries that must all match."""
         parts = [where]
         parts += [f"stage = {_quote(self.stage)}"] if self.stage is not None else []
         parts += [f"alias = {_quote(self.alias)}"] if self.alias is not None else []
@@ -74,10 +78,10 @@ def versions(
 ) -> None:
     """List the versions of a model.
 
-    The newest first, side by side with their metrics.
+    Newest first, side by side with their metrics.
 
-    In a pipe: ref, stages, aliases, archived, created, author, size, metrics, tags, message, or what --columns says;
-    separated by tabs.
+    In a pipe: ref, stages, aliases, archived, created, author, size, metrics, tags, message, or the fields given with
+    --columns; separated by tabs.
 
     Examples:
         registry versions churn
@@ -92,9 +96,9 @@ def versions(
     found = reader.versions(
         model, archived=every, where=queries, sort=listed.sort or "", limit=listed.limit, as_of=as_of, on_damage=damage
     )
-    nothing = f"no versions of {escape(model)} in use; registry versions {escape(model)} --all"
+    nothing = f"No active versions of {escape(model)}; run 'registry versions {escape(model)} --all'."
     missing = list_keyed_fields(queries, listed.sort, listed.columns)
-    nothing = "nothing fits" if queries or as_of else nothing
+    nothing = "No versions match." if queries or as_of else nothing
     _list(cx, iter_watched(found, missing), listed.columns, nothing, single=True)
     warn_of_missing_fields(cx, reader, missing)
     damage.raise_found()
@@ -103,19 +107,19 @@ def versions(
 @command("search", "Retrieve", exits=(0, 2, 3, 6), indexed=True, lists=True)
 def search(
     cx: Session,
-    expr: Annotated[str, argument("[EXPR]", "A query; everything without one.")] = "",
+    expr: Annotated[str, argument("[EXPR]", "A query (default: every version).")] = "",
     every: Every = False,
     *,
     listed: ListOptions,
 ) -> None:
-    """List the versions, of all models, that a query selects.
+    """Search versions of all models with a query.
 
     Versions of all models. The query language: `registry help query`.
 
     Fields: model, group, version, stage, alias, archived, author, created, age, size, files, format, digest, message,
     params.X, metrics.X, tags.X, annotations.X, lineage.X. Operators: = != < <= > >= ~ like in contains exists and or
-    not. Values: 0.9, 'text', true, 2026-11-01, 30d, 1GB. What a version does not have never fits. Archived versions
-    come with --all, or when the query speaks of them.
+    not. Values: 0.9, 'text', true, 2026-11-01, 30d, 1GB. Missing fields never match. Archived versions are included
+    with --all, or if the query mentions 'archived'.
 
     In a pipe: as versions.
 
@@ -130,7 +134,7 @@ def search(
     warn_of_unknown_names(cx, reader, queries)
     found = reader.search(queries, archived=every, sort=listed.sort or "", limit=listed.limit, on_damage=damage)
     missing = list_keyed_fields(queries, listed.sort, listed.columns)
-    _list(cx, iter_watched(found, missing), listed.columns, "nothing fits", single=False)
+    _list(cx, iter_watched(found, missing), listed.columns, "No versions match.", single=False)
     warn_of_missing_fields(cx, reader, missing)
     damage.raise_found()
 
@@ -165,7 +169,7 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
 
 
 def _format_column(field: QueryField, versions: Sequence[VersionRecord], values: Sequence[Any]) -> list[str]:
-    """The cells of a column that was asked for, for a person."""
+    """Format the cells of a requested column for a person."""
     if field.name == "age":
         return [format_age(version.created) for version in versions]
     if field.name == "size":
@@ -209,7 +213,7 @@ def _draw_versions(found: list[VersionRecord], single: bool) -> TableView:
 
 
 def _format_cells(version: VersionRecord, metrics: Sequence[str], single: bool) -> list[str]:
-    """The cells of a version; ``metrics`` are the texts of its metrics that have a column."""
+    """Format the cells of a version; ``metrics`` are the formatted metrics with a column."""
     packed = f" ({format_size(version.packed)} packed)" if version.packed is not None else ""
     return [
         str(version.number) if single else version.ref,

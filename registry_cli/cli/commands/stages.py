@@ -38,20 +38,22 @@ def promote(
     stage: Stage,
     expect: Expect = None,
     reason: Reason = "",
-    archive_previous: Annotated[bool, flag("--archive-previous", "Archive what the stage pointed to before.")] = False,
+    archive_previous: Annotated[
+        bool, flag("--archive-previous", "Also archive the version previously in the stage.")
+    ] = False,
     no_verify: NoVerify = False,
     force: Annotated[
         bool, flag("--force", "Override the policy (unless it forbids overrides); requires --reason.")
     ] = False,
     sign: Sign = None,
 ) -> None:
-    """Let a stage point to a version.
+    """Promote a version to a stage.
 
-    The policy of the stage must let the version in: `registry check` says beforehand. Its checks are run
-    before the lock is taken, if you trust them. The artifact is compared with
-    its manifest first. What the stage pointed to before stays as it is; the version's other stages too. `--expect`
-    makes it a compare-and-swap. `--force` names every rule that it overrides; a rejection is overridden only where the
-    policy says `override_rejections: true`.
+    The version must pass the policy of the stage; `registry check` shows whether it does. Policy commands are run
+    before the lock is taken, if you trust them. The artifact is verified against its manifest first. The version
+    previously in the stage and the version's other stages stay unchanged. `--expect` makes this a compare-and-swap.
+    `--force` reports every rule that it overrides; it overrides a rejection only if the policy has
+    `override_rejections: true`.
 
     Examples:
         registry promote churn@7 staging
@@ -69,15 +71,15 @@ def promote(
 @command("demote", "Release", exits=_MOVES, writes=True, dry_run=True)
 def demote(
     cx: Session,
-    ref: Annotated[str, argument("REF", "The model, or the version that must be there now.")],
+    ref: Annotated[str, argument("REF", "The model, or the version that must be in the stage.")],
     stage: Stage,
     expect: Expect = None,
     reason: Reason = "",
     sign: Sign = None,
 ) -> None:
-    """Let a stage point to nothing.
+    """Clear a stage.
 
-    The version stays as it is; only the stage becomes empty.
+    The version stays unchanged; only the stage becomes empty.
 
     Examples:
         registry demote churn staging
@@ -94,22 +96,24 @@ def rollback(
     cx: Session,
     name: Model,
     stage: Stage,
-    to: Annotated[str | None, option("--to", "VERSION", "Go to this one: any that ever held the stage.")] = None,
-    listed: Annotated[bool, flag("--list", "Only show what held the stage, the newest first.")] = False,
+    to: Annotated[
+        str | None, option("--to", "VERSION", "Roll back to this version: any that ever held the stage.")
+    ] = None,
+    listed: Annotated[bool, flag("--list", "Only list the versions that held the stage, newest first.")] = False,
     expect: Expect = None,
-    again: Annotated[bool, flag("--again", "Also within ten minutes of another rollback of this stage.")] = False,
+    again: Annotated[bool, flag("--again", "Allow it within ten minutes of another rollback of the stage.")] = False,
     reason: Reason = "",
     no_verify: NoVerify = False,
     sign: Sign = None,
 ) -> None:
-    """Let a stage point to what held it before.
+    """Roll a stage back to its previous version.
 
-    To the version that held the stage before, as the history says. With --expect, the version that is live and is to
-    be rolled back, two people who do this at once roll back once: the second gets exit 4. A second rollback of the
-    stage within ten minutes, by whomever, is asked for on a terminal, and exit 4 elsewhere, unless --again. --to goes to
-    any version that ever held the stage, forward too: so a rollback is undone. The artifact is compared with its
-    manifest first; the policy is not asked. What was deleted is skipped; what is archived, damaged, or rejected for
-    the stage is refused, and the next candidate named.
+    The previous version is taken from the history. With --expect, naming the version that is live and should be rolled
+    back, two people who do this at the same time roll back once: the second gets exit 4. A second rollback of the stage
+    within ten minutes, by anyone, needs confirmation on a terminal and fails with exit 4 elsewhere, unless --again is
+    given. --to selects any version that ever held the stage, including later ones, so that a rollback can be undone.
+    The artifact is verified against its manifest first; the policy is not checked. Deleted versions are skipped; a
+    version that is archived, damaged, or rejected for the stage is refused, and the next candidate is suggested.
 
     In a pipe: the reference that the stage points to now; with --list ref and state, separated by tabs.
 
@@ -140,7 +144,7 @@ def rollback(
         if not cx.can_ask:
             raise
         if cx.dry_run:
-            cx.warn(f"{recent.message}; without --dry-run you are asked")
+            cx.warn(f"{recent.message}; without --dry-run, confirmation is required")
         elif not cx.ask_yes_no(f"{recent.message}. Roll it back once more?"):
             raise InvalidInput("nothing was changed", "answer y, or add --again") from None
         # roll back what was asked about, not what another process made current meanwhile
@@ -151,7 +155,7 @@ def rollback(
 @command("undo", "Release", exits=_GATED, writes=True, dry_run=True)
 def undo(
     cx: Session,
-    name: Annotated[str | None, argument("[NAME]", "A model; without it, the one with your newest move.")] = None,
+    name: Annotated[str | None, argument("[NAME]", "A model (default: the one with your latest move).")] = None,
     expect: Expect = None,
     reason: Reason = "",
     no_verify: NoVerify = False,
@@ -160,11 +164,11 @@ def undo(
 ) -> None:
     """Undo your own last move of a stage or alias.
 
-    Whatever `promote`, `demote`, `rollback` or `alias` did, if nobody has moved that stage or alias since; otherwise exit
-    4. It goes back to where it pointed before, and the history records that as a new move. As with rollback, the artifact
-    is compared with its manifest first, and the policy is not asked. An undo is not undone.
+    Reverts your last `promote`, `demote`, `rollback` or `alias` if the stage or alias has not moved since; otherwise
+    exit 4. The pointer returns to its previous version, and the history records this as a new move. As with rollback,
+    the artifact is verified against its manifest first, and the policy is not checked. An undo cannot be undone.
 
-    Without NAME the move is shown and you are asked, or --yes is needed.
+    Without NAME, the move is shown for confirmation, or --yes is required.
 
     In a pipe: the reference that the stage or alias points to now.
 
@@ -177,13 +181,14 @@ def undo(
     expected = parse_expect(expect, name) if name else ANY
     if name is None:
         if expect is not None:
-            raise InvalidInput("--expect needs the name of the model", "write registry undo NAME")
+            raise InvalidInput("--expect requires a model", "use: registry undo NAME")
         planned = registry.admin.undo(verify=False, dry_run=True)
         name, expected = planned.model, planned.before
         if not (cx.dry_run or yes):
-            before, after = (f"{name}@{at}" if at else "nothing" for at in (planned.before, planned.after))
+            before, after = (f"{name}@{at}" if at else "empty" for at in (planned.before, planned.after))
             cx.confirm(
-                f"Move {planned.pointer} of {name} back from {before} to {after}?", "undo without a model needs a yes"
+                f"Move {planned.pointer} of {name} back from {before} to {after}?",
+                "undo without a model requires confirmation",
             )
     done = registry.admin.undo(name, expect=expected, reason=reason, verify=not no_verify, sign=key, **cx.change)
     cx.show_pointer(done)
@@ -192,19 +197,15 @@ def undo(
 def _parse_target(name: str, text: str) -> int:
     number = version_number(text.removeprefix(f"{name}@"))
     if number is None:
-        raise InvalidInput(f"'{text}' is no version to go to", f"registry rollback {name} STAGE --list shows them")
+        raise InvalidInput(f"'{text}' is not a version", f"run 'registry rollback {name} STAGE --list'")
     return number
 
 
-_STATES = {
-    "current": "holds it now",
-    "next": "a rollback goes here",
-    "rolled-back": "was rolled back; --to goes here again",
-}
+_STATES = {"current": "current", "next": "next rollback target", "rolled-back": "rolled back; return with --to"}
 
 
 def _show_holders(cx: Session, found: Sequence[StageHolder], stage: str) -> None:
     rows = [(each.ref, each.state) for each in found]
     shown = [(ref, _STATES.get(state, state)) for ref, state in rows]
-    nothing = f"nothing held {escape(stage)} yet"
+    nothing = f"No version has held {escape(stage)} yet."
     cx.show(Output("holders", found, [ref for ref, _ in rows], ("ref", "state"), rows, shown, empty=nothing))

@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 def _trust_file() -> TrustFile:
     file = open_trust_file()
     if file is None:
-        raise NotFound("there is no folder for your settings", "set HOME, or XDG_CONFIG_HOME")
+        raise NotFound("no folder for user settings", "set HOME or XDG_CONFIG_HOME")
     return file
 
 
 @command("trust", "Release", exits=(0, 2, 3, 5, 6), lists=True)
 def trust(
     cx: Session,
-    name: Annotated[str | None, argument("[NAME]", "A model or a group: with what its own policies add.")] = None,
-    listed: Annotated[bool, flag("--list", "Only show what you trust, in all registries.")] = False,
+    name: Annotated[str | None, argument("[NAME]", "A model or group, to include its own policies.")] = None,
+    listed: Annotated[bool, flag("--list", "Only list what you trust, in all registries.")] = False,
     revoke: Annotated[
-        bool, flag("--revoke", "Trust it no more: these commands, or without a NAME all of this registry.")
+        bool, flag("--revoke", "Revoke trust in these commands, or without NAME in the whole registry.")
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Let the commands of policies run on this machine.
+    """Trust policy commands on this machine.
 
-    Policies can have `checks`: commands that run on the machine of whoever promotes. None does before you have seen
-    it and said yes. The answer is kept in your own folder of settings, for these commands as they are, in this registry
-    where it is: what changes is asked again.
+    Policies can have `checks`: commands that run on the machine of whoever promotes. None of them runs until you have
+    reviewed and trusted it. Trust is stored in your user settings, for exactly these commands and this location of the
+    registry; changed commands must be trusted again.
 
     In a pipe: stage, check, command, time limit in seconds, file, line; with --list and --revoke time, registry, name,
     number of commands, digest; separated by tabs.
@@ -55,7 +55,7 @@ def trust(
         registry trust --revoke
     """
     if listed and (revoke or name or yes):
-        raise InvalidInput("--list only shows", "leave out the rest")
+        raise InvalidInput("--list cannot be combined with other options", "remove the others")
     if listed:
         _show_trusted(cx, _trust_file(), None)
     elif revoke:
@@ -69,15 +69,15 @@ def _trust(cx: Session, name: str | None, yes: bool) -> None:
     commands = registry.policies.commands(name)
     file = _trust_file()
     if not commands.items:
-        cx.say(f"the policies of {name or 'this registry'} have no commands in them: there is nothing to trust")
+        cx.say(f"nothing to trust: the policies of {name or 'this registry'} contain no commands")
     elif file(commands):
-        cx.say("you trust them already")
+        cx.say("already trusted")
     else:
         if not yes:
-            print_commands(commands, " are commands that would run here")
-            cx.confirm(QUESTION, "to let commands run needs a yes")
+            print_commands(commands)
+            cx.confirm(QUESTION, "trusting commands requires confirmation")
         registry.policies.trust(commands)
-        cx.say(f"{plural(len(commands.items), 'command')} may run now")
+        cx.say(f"trusted {plural(len(commands.items), 'command')}")
     rows = [
         (each.stage, each.name, format_command(each.arguments), each.time_limit, each.file, each.line)
         for each in commands.items
@@ -100,7 +100,7 @@ def _revoke(cx: Session, name: str | None) -> None:
         digest = reader.policies.commands(name).digest
         gone = file.remove(lambda each: each.digest == digest)
     count = sum(len(each.commands) for each in gone)
-    cx.say(f"{plural(count, 'command')} may run no more" if gone else "none of them was trusted")
+    cx.say(f"revoked trust in {plural(count, 'command')}" if gone else "none of them was trusted")
     _show_trusted(cx, file, gone)
 
 
@@ -112,7 +112,7 @@ def _show_trusted(cx: Session, file: TrustFile, which: list[TrustedCommandSet] |
         for each in found
     ]
     columns = ("since", "registry", "for", "commands", "digest")
-    nothing = "nothing is trusted" if which is None else ""
+    nothing = "Nothing is trusted." if which is None else ""
     names = ("time", "registry", "name", "commands", "digest")
     cx.show(Output("trusted", found, [row[-1] for row in rows], columns, rows, shown, empty=nothing, names=names))
 
@@ -139,7 +139,7 @@ def hooks(cx: Session, action: Annotated[str, argument("list|test", "What to do 
         raise InvalidInput(f"hooks can't '{action}'", "write: registry hooks list or test")
     folder = config_folder(os.environ)
     if folder is None:
-        raise NotFound("there is no folder for your settings", "set HOME, or XDG_CONFIG_HOME")
+        raise NotFound("no folder for user settings", "set HOME or XDG_CONFIG_HOME")
     registry = cx.reader()
     place = user_hooks.RegistryIdentity(str(registry.root), registry.settings.id)
     found = user_hooks.load_hooks(folder, place.id, cx.warn)

@@ -23,9 +23,11 @@ def verify(
     cx: Session,
     names: Annotated[
         list[str] | None,
-        argument("[NAME|REF]...", "Models, or versions: churn@7, churn@production; all models when none is named."),
+        argument("[NAME|REF]...", "Models, or versions: churn@7, churn@production; default: all models."),
     ] = None,
-    quick: Annotated[bool, flag("--quick", "Names, sizes, pointers and history, but not every byte.")] = False,
+    quick: Annotated[
+        bool, flag("--quick", "Check names, sizes, pointers and history, but not the content of files.")
+    ] = False,
     checkpoint: Annotated[
         str | None,
         option(
@@ -35,19 +37,18 @@ def verify(
             "it as NAME:SEQ:HASH, or the HASH alone behind a NAME.",
         ),
     ] = None,
-    signatures: Annotated[
-        bool, flag("--signatures", "Also that each signature holds, of versions and of changes.")
-    ] = False,
+    signatures: Annotated[bool, flag("--signatures", "Also verify the signatures of versions and changes.")] = False,
     allowed_signers: Annotated[
         str | None,
-        option("--allowed-signers", "FILE", "By this file, and not by the registry's own; with --signatures."),
+        option("--allowed-signers", "FILE", "With --signatures: use this file instead of the registry's own."),
     ] = None,
 ) -> None:
-    """Check that everything is there and unchanged.
+    """Verify that everything is present and unchanged.
 
-    In both directions: records without files, files without records; every sha256; pointers; the history's chain.
-    Problems are printed with a stable code; exit 6 when one of them is an error. --signatures asks `ssh-keygen` whether
-    each signature holds by the `allowed_signers` of the registry; a version without one is told, and is no error.
+    Checks in both directions: records without files, files without records; every sha256; pointers; the hash chain of
+    the history. Problems are printed with a stable code; exit 6 if one of them is an error. --signatures checks every
+    signature against the registry's `allowed_signers` with `ssh-keygen`; an unsigned version is reported, but is not an
+    error.
 
     In a pipe: severity, code, where, message; separated by tabs.
 
@@ -77,13 +78,11 @@ def verify(
     if found.problems:
         cx.say(f"{plural(len(found.problems), 'problem')} in {looked}")
         if any(each.repair for each in found.problems):
-            cx.say("some of it registry repair can mend")
+            cx.say("some problems can be fixed with 'registry repair'")
     else:
-        cx.say(f"nothing wrong in {looked}")
+        cx.say(f"OK: {looked} verified")
     if found.signatures is not None:
-        cx.say(
-            f"{plural(found.signatures, 'signature')} looked at; {plural(found.unsigned or 0, 'version')} without one"
-        )
+        cx.say(f"{plural(found.signatures, 'signature')} checked; {plural(found.unsigned or 0, 'unsigned version')}")
     columns = ("severity", "code", "where", "message")
     rows = [(each.severity, each.code, each.where, each.message) for each in found.problems]
     cx.show(Output("verification", found, [each.where for each in found.problems], columns, rows, wrap=True))
@@ -96,7 +95,7 @@ def _check_models(names: list[str] | None, verb: str) -> list[str] | None:
     for name in names or ():
         if "@" in name:
             model = name.partition("@")[0]
-            raise InvalidInput(f"'{name}' is a version; {verb} takes models", f"run 'registry {verb} {model}'")
+            raise InvalidInput(f"'{name}' is a version; {verb} expects a model", f"run 'registry {verb} {model}'")
     return names or None
 
 
@@ -104,7 +103,7 @@ def _read_checkpoints(given: str, names: list[str]) -> list[Checkpoint]:
     """Parse a checkpoint, or read a file of them."""
     if event_history.is_entry_hash(given):
         if len(names) != 1:
-            raise InvalidInput("a hash alone is of one model", "name it: registry verify NAME --checkpoint HASH")
+            raise InvalidInput("a bare hash needs a model", "use: registry verify NAME --checkpoint HASH")
         return [Checkpoint(names[0], None, given)]
     if one := event_history.parse_checkpoint(given):
         return [one]
@@ -112,9 +111,9 @@ def _read_checkpoints(given: str, names: list[str]) -> list[Checkpoint]:
         with open(given, encoding="utf-8") as stream:
             return event_history.parse_checkpoint_file(stream.read(), given)
     except FileNotFoundError:
-        raise NotFound(f"'{given}' is no checkpoint, and no file", "give a file, or NAME:SEQ:HASH") from None
+        raise NotFound(f"'{given}' is not a checkpoint or a file", "give a file or NAME:SEQ:HASH") from None
     except (UnicodeDecodeError, ValueError):
-        raise InvalidInput(f"'{given}' is no file of checkpoints") from None
+        raise InvalidInput(f"'{given}' is not a checkpoint file") from None
 
 
 @command("repair", "Maintain", exits=(0, 1, 2, 3, 6, 7), writes=True, dry_run=True, lists=True)
@@ -122,19 +121,20 @@ def repair(
     cx: Session,
     names: Models = None,
     from_blobs: Annotated[
-        bool, flag("--from-blobs", "Restore missing and damaged files whose bytes the model still has.")
+        bool, flag("--from-blobs", "Restore missing and damaged files whose content the model still has.")
     ] = False,
 ) -> None:
     """Repair what can be repaired safely.
 
-    Links, a torn last line of the history, events that it lacks, a damaged stages.yaml (from its newest claim),
-    modes, left-overs. No artifact is touched: what only a backup can repair, `verify` keeps naming.
+    Repairs links, an incomplete last line of the history, missing history events, a damaged stages.yaml (from its
+    newest claim), and permissions, and removes leftovers. Artifacts are not touched: damage that needs a backup is
+    still reported by `verify`.
 
-    With --from-blobs every file of the models is read. What is missing, or has another sha256 than was recorded, is
-    restored where its bytes are still in blobs/ or in another version of the model. Only the owner of a version can
+    With --from-blobs, every file of the models is read. A file that is missing or does not match its recorded sha256 is
+    restored if its content is still in blobs/ or in another version of the model. Only the owner of a version can
     restore its files.
 
-    In a pipe: what, path; separated by tabs.
+    In a pipe: action, path; separated by tabs.
 
     Examples:
         registry repair
@@ -148,17 +148,17 @@ def repair(
         f"{'would repair' if cx.dry_run else 'repaired'} {plural(len(done), 'thing')}" if done else "nothing to repair"
     )
     if not from_blobs and (missing := registry.admin.restorable(models)):
-        cx.say(f"{plural(missing, 'missing file')} can be restored: registry repair --from-blobs")
+        cx.say(f"{plural(missing, 'missing file')} can be restored with 'registry repair --from-blobs'")
     rows = [(each.what, each.path) for each in done]
     cx.show(Output("repaired", done, [each.path for each in done], ("what", "path"), rows, wrap=True))
 
 
 @command("doctor", "Maintain", exits=(0, 1, 2, 3), lists=True)
 def doctor(cx: Session) -> None:
-    """Prove that this file system keeps what the registry needs.
+    """Check that the file system is suitable.
 
-    Makes files of its own inside the registry, and removes them: two processes try for one lock, folders are
-    renamed, files linked and synced. Run it once on each machine that will write; exit 1 when something fails.
+    Creates temporary files inside the registry and removes them: two processes compete for a lock, folders are renamed,
+    files are linked and synced. Run it once on each machine that will write; exit 1 if a check fails.
 
     In a pipe: status, check, message, advice; separated by tabs.
 
@@ -173,7 +173,7 @@ def doctor(cx: Session) -> None:
         for each in found
     ]
     bad = [each.check for each in found if each.status == "failed"]
-    columns, names = ("status", "check", "what was found"), ("status", "check", "message", "advice")
+    columns, names = ("status", "check", "result"), ("status", "check", "message", "advice")
     cx.show(Output("doctor", found, bad, columns, rows, shown, names=names, wrap=True))
     if bad:
         raise typer.Exit(1)
@@ -183,13 +183,13 @@ def doctor(cx: Session) -> None:
 def gc(
     cx: Session,
     names: Models = None,
-    older_than: Annotated[str, option("--older-than", "TIME", "How long a staging folder must lie untouched.")] = "24h",
+    older_than: Annotated[str, option("--older-than", "TIME", "Minimum age of a staging folder.")] = "24h",
     limit: Annotated[int | None, option("--limit", "N", "Print N rows at most.", min=1)] = None,
 ) -> None:
-    """Remove what nobody needs any more.
+    """Remove leftover and unreferenced files.
 
-    Left-over staging folders of writers that died, the files of deleted versions, contents that no version uses.
-    No version is touched.
+    Removes staging folders of interrupted writers, files of deleted versions, and content that no version uses.
+    Versions are not touched.
 
     In a pipe: what, path, size; separated by tabs.
 

@@ -60,9 +60,9 @@ def draw(diff: Diff, *, no_color: bool) -> None:
             numeric=section in ("metrics", "files"),
         )
         if section == "commits" and diff.more_commits:
-            out.print(Text("  and more; git log tells all", style="dim"))
+            out.print(Text("  and more; see git log", style="dim"))
         elif len(found) > _SHOWN:
-            out.print(Text(f"  and {len(found) - _SHOWN:,} more; in a pipe all are listed", style="dim"))
+            out.print(Text(f"  and {len(found) - _SHOWN:,} more; all are listed in a pipe", style="dim"))
 
 
 def _make_entry(each: Difference, *, named: bool) -> _Entry:

@@ -41,7 +41,7 @@ def iter_facts(version: VersionRecord) -> Iterator[tuple[str, str, str]]:
         yield "environment", f"Python {environment.get('python') or 'unknown'}", _format_environment(environment)
     if run := _part(lineage, "run"):
         where = [f"in {run['folder']}" if run.get("folder") else "", f"on {run['host']}" if run.get("host") else ""]
-        yield "run", str(run.get("command") or "by a command that is not known"), " ".join(filter(None, where))
+        yield "run", str(run.get("command") or "by an unknown command"), " ".join(filter(None, where))
     if found := _part(lineage, "imported"):
         yield "imported", str(found.get("key") or found.get("from") or "unknown"), str(found.get("from") or "")
 
@@ -64,7 +64,7 @@ def summarize_origin(version: VersionRecord) -> list[tuple[str, str]]:
 def _format_git(git: Mapping[str, Any], kept: Mapping[str, str]) -> str:
     parts = [str(git.get("branch") or ""), str(git.get("commit") or "no commit")[:12]]
     if git.get("dirty"):
-        parts.append("+ changes" if "changes.patch" in kept else "+ changes that were not kept")
+        parts.append("+ changes" if "changes.patch" in kept else "+ changes that were not recorded")
     if git.get("unknown"):
         parts.append(f"({git['unknown']})")
     return " ".join(filter(None, parts))
@@ -120,11 +120,11 @@ def format_tree(family: LineageGraph, *, unicode: bool) -> str:
     signs = _UNICODE if unicode else _ASCII
     version = family.version
     head = f"{version.ref}  {_format_pointers(version)}".rstrip()
-    made = f"made {format_time(version.created, zone=True)} by {version.author}"
+    made = f"created {format_time(version.created, zone=True)} by {version.author}"
     branches = [*_fact_branches(version), *_branches("parent", family.parents, full=True)]
     children = [("children", _branches("", family.children, full=False))] if family.children else []
     if not branches:
-        branches = [("nothing is known of where it comes from", [])]
+        branches = [("no recorded lineage", [])]
     return "\n".join([escape(head), *_draw_branches([(made, []), *branches, *children], signs, "")])
 
 
@@ -165,7 +165,7 @@ def _edges(family: LineageGraph) -> tuple[dict[str, str], list[tuple[str, str]]]
     edges: dict[tuple[str, str], None] = {}
     for up, listed in ((True, family.parents), (False, family.children)):
         for of, each in _walk(ref, listed):
-            words = _format_pointers(each.version) if each.version else "not here"
+            words = _format_pointers(each.version) if each.version else "not in this registry"
             nodes.setdefault(each.ref, f"{each.ref}\n{words}".strip())
             edges[(each.ref, of) if up else (of, each.ref)] = None
     for kind, name, detail in iter_facts(family.version):

@@ -48,13 +48,13 @@ def _draw_diff(cx: Session, found: Review) -> None:
     if diff is not None:
         diff = replace(diff, lineage=tuple(each for each in diff.lineage if each.name not in _MACHINE))
     if diff is None:
-        write(f"{version.ref} holds {stage}" if stage in version.stages else f"{stage} is empty")
+        write(f"{version.ref} is in {stage}" if stage in version.stages else f"{stage} is empty")
         for kind in ("params", "metrics", "tags"):
             texts = "  ".join(f"{name} {format_number(value)}" for name, value in getattr(version, kind).items())
             if texts:
                 write(escape(shorten(f"{kind}: {texts}", _LONGEST)))
     elif diff.equal:
-        write(f"nothing differs from {diff.before.ref}, which holds {stage}")
+        write(f"no differences from {diff.before.ref}, which is in {stage}")
     else:
         diff_view.draw(diff, no_color=cx.no_color)
 
@@ -71,7 +71,7 @@ def _draw_lineage(version: VersionRecord) -> None:
 
 def _draw_approvals(approvals: Sequence[Approval]) -> None:
     if approvals:
-        write("\nsaid before")
+        write("\nearlier decisions")
     for each in approvals:
         verdict = "approved" if each.approved else "rejected"
         why = f" ({each.why})" if each.why else ""
