@@ -120,7 +120,7 @@ def test_on_a_terminal_a_reviewer_sees_it_all_and_is_asked(gated: Site) -> None:
 )
 def test_the_answer_counts(answer: str, why: str | None, left: str, gated: Site) -> None:
     with terminal("approve", "churn@2", "production", root=gated.root) as child:
-        child.expect_exact("r to reject it] ")
+        child.expect_exact("r to reject] ")
         child.sendline(answer)
         if why is not None:
             child.expect_exact("Why? ")
@@ -169,7 +169,7 @@ def test_sign_verify_show_and_history(site: Site, key: Path) -> None:
     assert site.run("promote", "churn@2", "production", "--sign", key).code == 0
     told = site.run("verify", "churn", "--signatures")
     assert (told.code, told.out) == (0, "")
-    assert told.err.splitlines()[-1] == "2 signatures looked at; 2 versions without one"
+    assert told.err.splitlines()[-1] == "2 signatures checked; 2 unsigned versions"
     document = site.run("verify", "--signatures", "--json").json
     assert (document["ok"], document["signatures"], document["unsigned"]) == (True, 2, 3)
     assert site.run("verify", "--json").json["signatures"] is None

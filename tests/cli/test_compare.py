@@ -261,7 +261,7 @@ def test_versions_from_standard_input(line: Line) -> None:
     assert line.run("compare", "churn", "-", "-q", stdin=b"churn@6\n4\n").lines == ["churn@6", "churn@4"]
     nothing = line.run("compare", "churn", "-")
     assert (nothing.code, nothing.out) == (0, "")
-    assert "no version of churn to compare" in nothing.err
+    assert "no active versions of churn" in nothing.err
 
 
 def test_versions_by_a_condition(line: Line) -> None:

@@ -89,4 +89,4 @@ def test_talk_and_result_share_a_terminal(tmp_path: Path) -> None:
 def test_an_empty_registry_says_what_to_do(tmp_path: Path) -> None:
     Registry.init(tmp_path / "r")
     assert "No models yet; add one with" in on_terminal("list", root=tmp_path / "r").out
-    assert on_terminal("verify", root=tmp_path / "r").out.startswith("OK: 0 models verified")
+    assert on_terminal("verify", root=tmp_path / "r").out.startswith("OK: 0 models, ")

@@ -52,7 +52,7 @@ def test_without_trust_nothing_runs(checked: Site, marker: Path) -> None:
     assert (answer.code, answer.lines) == (
         5, [f"checks.touch\ttouch {marker}\twas not run: not trusted (registry trust)\tfailed"],
     )  # fmt: skip
-    assert "registry trust churn shows them, and lets them run" in answer.err
+    assert "review them with 'registry trust churn'" in answer.err
     assert not marker.exists()
     assert fingerprint(checked.root) == before
     assert not trusted().parent.exists(), "nothing was written for the user either"
@@ -197,7 +197,7 @@ def test_a_person_is_asked_and_not_twice(checked: Site, marker: Path) -> None:
         assert child.exitstatus == 0
     assert marker.exists()
     with terminal("check", "churn@2", "staging", root=checked.root) as child:
-        child.expect_exact("staging lets churn@2 in")
+        child.expect_exact("churn@2 passes the policy of staging")
         child.wait()
     with (checked.root / "registry.yaml").open("a") as stream:
         stream.write("      - 'true'\n")

@@ -261,7 +261,7 @@ def _show_version(
         ("files", version.files),
         ("path", path),
         ("packed", version.packed),
-        *(("signed", each.principal or f"by {each.by}, not valid: {each.problem}") for each in signed),
+        *(("signed", each.principal or f"by {each.by}, which does not count: {each.problem}") for each in signed),
         *((f"params.{name}", value) for name, value in version.params.items()),
         *((f"metrics.{name}", value) for name, value in version.metrics.items()),
         *((f"tags.{name}", text) for name, text in version.tags.items()),
