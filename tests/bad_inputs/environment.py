@@ -180,7 +180,7 @@ def a_full_output(world: World, case: Case) -> None:
             else f"registry {command} >/dev/full"
         )
         assert answer.code == 1, (command, answer)
-        assert "the result could not be written" in answer.err
+        assert "cannot write the result" in answer.err
         assert "Traceback" not in answer.err
 
 

@@ -109,7 +109,7 @@ def test_on_a_terminal_a_reviewer_sees_it_all_and_is_asked(gated: Site) -> None:
         assert child.exitstatus == 0
     for words in (
         "churn@2 for production: by alice", "run 2", "at least 1", "0 of 1", "waiting", "passed", "churn@1 → churn@2",
-        "0.903333", "0.906667", "said before", "bob approved it for staging, in force “first look”",
+        "0.903333", "0.906667", "earlier decisions", "bob approved it for staging, in force “first look”",
     ):  # fmt: skip
         assert words in screen, words
     assert [each.reason for each in gated.reg.approvals("churn@2")] == ["first look", "no drift since March"]

@@ -362,12 +362,12 @@ def test_find_says_what_an_unknown_file_may_be(reg: Registry, make_file: Make) -
     reg.register("m", [make_file("stored", "model.bin")])
     done = run("find", make_file("tampered", "model.bin"), root=reg.root)
     assert done.code == 3
-    assert "model.bin is not a registered file; m@1 has a file of this name, with other contents" in done.err
+    assert "model.bin is not a registered file; m@1 has a file of this name with different content" in done.err
     assert "registry register" not in done.err
     said = run("find", make_file("tampered", "model.bin"), "--json", root=reg.root).json["items"]
     assert (said[0]["similar"], said[0]["similar_by"]) == ("m@1", "name")
     done = run("find", make_file("of six", "other.bin"), root=reg.root)
-    assert "other.bin is not a registered file; m@1 has a file of this size, with other contents" in done.err
+    assert "other.bin is not a registered file; m@1 has a file of this size with different content" in done.err
     done = run("find", make_file("new", "other.bin"), make_file("newer", "b.bin"), root=reg.root)
     assert "other.bin and 1 more are not registered files; it was never registered" in done.err
 
@@ -379,7 +379,7 @@ def test_find_knows_a_changed_file_of_the_registry_by_its_place(reg: Registry, m
     file.chmod(0o644)
     file.write_text("tampered")
     done = run("find", file, root=reg.root)
-    assert "it lies in risk/m@1, but was changed: run 'registry verify risk/m'" in done.err
+    assert "it is part of risk/m@1, but was changed: run 'registry verify risk/m'" in done.err
     file.write_text("first")
     file.chmod(0o444)
 
