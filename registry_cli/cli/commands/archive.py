@@ -35,24 +35,16 @@ class RetentionOptions(NamedTuple):
 
     older_than: Annotated[
         str | None,
-        option(
-            "--older-than",
-            "TIME",
-            "Keep versions younger than this (90d, 12w, 1y); for archived ones, time since archiving.",
-        ),
+        option("--older-than", "TIME", "Keep versions younger than 90d, 12w, 1y (since archiving, if archived)."),
     ] = None
     keep: Annotated[int | None, option("--keep", "N", "Keep the newest N versions.", min=1)] = None
     best: Annotated[
         list[str] | None,
         option(
-            "--best",
-            "METRIC:N",
-            "Keep the N best by a metric: auc:3 or drift:3:max (highest), -loss:3 or loss:3:min (lowest).",
+            "--best", "METRIC:N", "Keep the N best: auc:3 or drift:3:max (highest), -loss:3 or loss:3:min (lowest)."
         ),
     ] = None
-    where: Annotated[
-        str | None, option("--where -w", "EXPR", "Keep versions that do not match: 'metrics.auc < 0.9'.")
-    ] = None
+    where: Annotated[str | None, option("--where -w", "EXPR", "Keep versions that do not match the query.")] = None
     keep_holders: Annotated[
         int | None, option("--keep-holders", "N", "Keep the last N holders of each stage (default: 3).", min=0)
     ] = None
