@@ -41,7 +41,7 @@ def iter_facts(version: VersionRecord) -> Iterator[tuple[str, str, str]]:
         yield "environment", f"Python {environment.get('python') or 'unknown'}", _format_environment(environment)
     if run := _part(lineage, "run"):
         where = [f"in {run['folder']}" if run.get("folder") else "", f"on {run['host']}" if run.get("host") else ""]
-        yield "run", str(run.get("command") or "by an unknown command"), " ".join(filter(None, where))
+        yield "run", str(run.get("command") or "by a command that is not known"), " ".join(filter(None, where))
     if found := _part(lineage, "imported"):
         yield "imported", str(found.get("key") or found.get("from") or "unknown"), str(found.get("from") or "")
 
