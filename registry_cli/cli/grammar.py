@@ -105,7 +105,7 @@ VERBS = {
     "versions": Verb("Retrieve", "search", "List the versions of a model.", "model", "--all,-a --where,-w= --stage= --alias= --tag,-t= --sort= --columns= --limit= --as-of=", indexed=True, lists=True),
     "show": Verb("Retrieve", "list", "Show details of a version or model.", "ref", "--as-of=", indexed=True, lists=True),
     "search": Verb("Retrieve", "search", "Search versions of all models with a query.", "text", "--all,-a --stage= --alias= --tag,-t= --sort= --columns= --limit=", indexed=True, lists=True),
-    "find": Verb("Retrieve", "list", "Say which versions hold a file.", "file*", "", indexed=True, lists=True),
+    "find": Verb("Retrieve", "list", "Find the versions that contain a file.", "file*", "", indexed=True, lists=True),
     "inspect": Verb("Retrieve", "scan", "Inspect model files (format, framework, signature).", "target*", "", lists=True),
     "compare": Verb("Retrieve", "compare", "Compare versions of a model side by side.", "model@ selector*", "--all-rows --limit= --all,-a --where,-w= --lower= --higher= --csv", indexed=True, lists=True),
     "diff": Verb("Retrieve", "compare", "Show what differs between two versions.", "ref ref", "--exit-code", indexed=True, lists=True),

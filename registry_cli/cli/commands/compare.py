@@ -100,10 +100,10 @@ def compare(
 ) -> None:
     """Compare versions of a model side by side.
 
-    Params, metrics and tags that differ, a column a version, the newest first or as named; the best value of each
-    metric is marked, if it is known whether lower or higher is better: as 'metrics' in model.yaml, group.yaml or
-    registry.yaml declares it, else from a list of exact names (`registry help metrics`). --lower and --higher take
-    precedence. -q prints the references.
+    Shows the params, metrics and tags that differ, one column per version, newest first or in the order given. The best
+    value of each metric is marked if its direction is known: as declared under 'metrics' in model.yaml, group.yaml or
+    registry.yaml, or else from a list of exact names (`registry help metrics`). --lower and --higher take precedence.
+    -q prints the references.
 
     In CSV, text that a spreadsheet could interpret as a formula (it starts with = + - @ and is not a number) is
     prefixed with an apostrophe.

@@ -140,7 +140,7 @@ def _draw_stage(found: list[ModelSummary], stage: str) -> TableView:
 
 @command("find", "Retrieve", exits=(0, 2, 3, 6), indexed=True, lists=True)
 def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files or folders to look up.")]) -> None:
-    """Say which versions hold a file.
+    """Find the versions that contain a file.
 
     Compares content, not names: shows the versions that contain each file, under which path, and their stages. A folder
     that is a complete version is reported as such. Exit 3 if a file is in no version.

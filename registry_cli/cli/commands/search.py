@@ -114,7 +114,7 @@ def search(
 ) -> None:
     """Search versions of all models with a query.
 
-    Versions of all models. The query language: `registry help query`.
+    The query language is described in `registry help query`.
 
     Fields: model, group, version, stage, alias, archived, author, created, age, size, files, format, digest, message,
     params.X, metrics.X, tags.X, annotations.X, lineage.X. Operators: = != < <= > >= ~ like in contains exists and or
