@@ -24,6 +24,7 @@ def format_page(commands: Iterable[command.VerbCommand]) -> str:
         *_item("--version", "Print the version."),
         *_section("OPTIONS OF EVERY VERB THAT WRITES", _options(manual.list_options(parsed["promote"], command.WRITING))),
         *_section("OPTIONS OF EVERY VERB THAT MAY USE THE INDEX", _options(manual.list_options(parsed["list"], command.INDEXED))),
+        *_section("OPTIONS OF EVERY VERB THAT LISTS", _options(manual.list_options(parsed["list"], command.LISTING))),
     ]  # fmt: skip
     for group in grammar.GROUPS:
         names = [name for name, each in verbs.items() if each.verb.group == group]
