@@ -21,12 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import registry_cli
-from registry_cli import Registry, errors
+from registry_cli import Registry, errors, types
 from registry_cli.cli import command, grammar, manual
 from registry_cli.core.progress import SILENT, Progress
-from registry_cli.core.records import Checkpoint, ModelHistoryEntry, ModelSummary, VersionSummary
-from registry_cli.operations.find import FileMatch
-from registry_cli.operations.gate import Review
 from registry_cli.registry import (
     AdminOperations,
     ApprovalOperations,
@@ -74,19 +71,17 @@ COMMANDS = dict(
     )
 )
 
-#: Results that are no dataclasses, since there may be very many of them.
-NAMED_TUPLES: tuple[type, ...] = (Checkpoint, VersionSummary, FileMatch, ModelSummary, Review, ModelHistoryEntry)
-
 #: The methods of Registry by chapter; each is in one of them.
 CHAPTERS: tuple[tuple[str, str], ...] = (
-    ("The registry", "close root stages settings info"),
-    ("Finding", "list model version versions show search"),
-    ("Reading", "path fetch history diff compare"),
-    ("Registering and importing", "register import_"),
-    ("Exporting", "export card"),
-    ("Stages and aliases", "promote demote rollback alias"),
-    ("Archiving and deleting", "archive restore delete"),
-    ("Describing", "tag annotate log_metric describe"),
+    ("Open a registry", "open init close root stages"),
+    ("Register and import", "register import_"),
+    ("Find versions", "list model versions version search iter_search"),
+    ("Read files", "path open_file fetch"),
+    ("Compare, and look back", "diff compare history iter_history"),
+    ("Promote and roll back", "promote demote rollback undo alias"),
+    ("Describe", "tag annotate log_metric"),
+    ("Archive and delete", "archive restore delete"),
+    ("Export", "export"),
 )
 #: The namespaces of Registry: rarer operations.
 NAMESPACES: tuple[tuple[str, str, type], ...] = (
@@ -231,24 +226,22 @@ def _fill(text: str, width: int = 120, indent: str = "") -> str:
 def python_api() -> str:
     """The page of the Python API."""
     lines = ["# Python API", "", NOTE, "", *_api_intro()]
-    lines += ["## Opening a registry", "", *_text(Registry), ""]
-    for name in ("__init__", "open", "init"):
-        lines += _method(Registry, name)
     listed = [name for _, names in CHAPTERS for name in names.split()]
-    spaces = {name for _, name, _ in NAMESPACES}
-    if {*listed} != {*_public(Registry)} - {"open", "init"} - spaces:
-        raise SystemExit(
-            f"CHAPTERS differ from Registry: {sorted({*listed} ^ ({*_public(Registry)} - {'open', 'init'}))}"
-        )
+    if wrong := {*listed} ^ ({*_public(Registry)} - {name for _, name, _ in NAMESPACES}):
+        raise SystemExit(f"CHAPTERS differ from Registry: {sorted(wrong)}")
     for title, names in CHAPTERS:
         lines += [f"## {title}", ""]
+        if title == CHAPTERS[0][0]:
+            lines += _method(Registry, "__init__")
         for name in names.split():
             lines += _method(Registry, name)
     lines += [*_namespaces(), *_functions(), *_verb_table()]
-    lines += ["## What methods return", "", "All are frozen dataclasses, or named tuples.", ""]
+    lines += [
+        "## Results", "", "Frozen dataclasses, which are in `registry_cli.types`. Each has `to_dict()`: the JSON body that the command prints with", "`--json` (see [JSON](json.md)). In a notebook they are tables. A `RecordList` is a list of them with `to_records()`:", "one flat mapping per record, for `pandas.DataFrame`.", "",
+    ]  # fmt: skip
     for record in _results():
         lines += _record(record)
-    lines += ["## Watching long work", "", *_text(Progress), ""]
+    lines += ["## Progress of long work", "", *_text(Progress), ""]
     for name in _public(Progress):
         lines += _method(Progress, name)
     lines += _method(Progress, "__call__")
@@ -257,14 +250,18 @@ def python_api() -> str:
 
 
 def _namespaces() -> Iterator[str]:
+    """The chapters of the namespaces: a method that is no verb of the command line has its first sentences only."""
+    verbs = {verb.replace("-", "_") for verb in grammar.VERBS}
     for title, space, room in NAMESPACES:
         yield from (f"## {title}", "")
         if "__call__" in vars(room):
             yield from (f"### `{space}`", "", *_text(room), "", *_method(room, "__call__", space)[2:])
         else:
             yield from _method(Registry, space)
-        for name in _public(room):
-            yield from _method(room, name, f"{space}.{name}")
+        for name in sorted(_public(room), key=lambda name: name not in verbs):
+            lines = _method(room, name, f"{space}.{name}")
+            at = next((at for at, line in enumerate(lines) if line in ("Args:", "Raises:", "Returns:")), len(lines))
+            yield from lines if name in verbs else lines[:at]
 
 
 def _functions() -> Iterator[str]:
@@ -293,36 +290,54 @@ def _methods_of_verbs() -> Iterator[tuple[str, str]]:
 
 
 def _results() -> list[type]:
-    """What is public and holds fields, and the named tuples that the methods of the rooms speak of."""
-    public = [getattr(registry_cli, name) for name in registry_cli.__all__]
-    found = [each for each in public if isinstance(each, type) and dataclasses.is_dataclass(each)]
-    return sorted([*found, *NAMED_TUPLES], key=lambda record: record.__name__)
+    """The records and arguments that have fields."""
+    return [
+        found
+        for name in dir(types)
+        if dataclasses.is_dataclass(found := getattr(types, name)) or issubclass(found, types.FileScan)
+    ]
 
 
 def _api_intro() -> list[str]:
     return [
-        "The command line is a view of this class; training scripts use it directly. The package is typed.",
+        "A working day in ten lines:",
         "",
-        "    from registry_cli import Registry",
+        *(f"    {line}" for line in DAY),
         "",
-        "    reg = Registry.open()",
-        '    done = reg.register("fraud", ["model.bin"], params={"trees": 600}, metrics={"auc": 0.931})',
-        '    reg.promote(done.ref, "staging", reason="nightly run")',
-        '    path = reg.path("fraud@staging", "model.bin")',
+        "The package is typed. Every [command](commands.md) has a [method](#commands-and-methods) of its name: the everyday ones on",
+        "`Registry`, the others in a namespace (`reg.artifacts`, `reg.retention`, …). How to use it from scripts and notebooks:",
+        "[Python](../how-to/python.md).",
         "",
-        "A `ref` is a text as [references](references.md) describe it, or a `Reference`. Times are ISO 8601 in UTC, sizes",
-        "bytes, digests lower-case hex. `expect` is a version number, or None for a pointer that points to nothing; left out,",
-        "nothing is expected. `where` and `sort` are as [the query language](query.md) has them; `as_of` is a `datetime`, or a",
-        "text as `--as-of` takes it. `on_damage` is called with the `RegistryError` of each document that can't be read, and the",
-        "answer goes on without it; left out, the error is raised. A `Key` is the path of an SSH key, or of a public one whose",
-        "other half an agent holds: the event is signed by it.",
+        "- A `ref` is a text as [references](references.md) describe it, or a `Reference`. `where` and `sort` are as in",
+        "  [the query language](query.md). `as_of`, `since` and `until` are a `datetime`, or a text as `--as-of` takes it.",
+        "- Times in results are ISO 8601 in UTC, sizes bytes, digests lower-case hex.",
+        "- `expect` is a version number, or None for a pointer that points to nothing; left out, nothing is expected.",
+        "- `request_id`: repeating a call with the same id is safe, and returns the result of the first.",
+        "- `on_damage` is called with the `RegistryError` of each document that can't be read, which is left out; without it the",
+        "  error is raised.",
+        "- A `Key` is the path of an SSH key, or of a public one whose other half an agent holds: the event is signed by it.",
         "",
         "Every method can raise `InvalidInput` for a malformed name or reference, `NotFound` for a model, version or file that",
-        "isn't there, `Damaged` for a document that can't be believed, and `Refused` for one in a newer format. Every method",
+        "does not exist, `Damaged` for a document that can't be believed, and `Refused` for one in a newer format. Every method",
         "that takes a `request_id` can also raise `LockTimeout`, `Indeterminate`, and `Conflict` when the id was used for",
-        "something else. What the file system refuses is an `OSError`. What a method raises besides, it says itself.",
+        "something else. What the file system refuses is an `OSError`. What a method raises besides is listed with it.",
         "",
     ]
+
+
+#: The first lines of the page; a test runs them.
+DAY = (
+    "from registry_cli import Registry",
+    'reg = Registry.open()  # or Registry("models"), or Registry.init("models", exist_ok=True)',
+    'v = reg.register("churn", "model.pkl", params={"depth": 6}, metrics={"auc": 0.93})',
+    'print(v.ref, v.number, v.metrics["auc"], v.path)',
+    'reg.promote(v.ref, "production", reason="better on the March data")',
+    'file = reg.open_file("churn@production")  # then model = joblib.load(file)',
+    'best = reg.search("metrics.auc > 0.9", sort="metrics.auc:desc")[0]',
+    'rows = reg.versions("churn").to_records()  # then pandas.DataFrame(rows)',
+    'changes = reg.diff("churn@1", v.ref)',
+    'reg.rollback("churn", "production", reason="errors in scoring")',
+)
 
 
 def _public(room: type) -> Iterator[str]:
@@ -338,7 +353,8 @@ def _method(room: type, name: str, title: str = "") -> list[str]:
     if isinstance(value, (property, cached_property)):
         getter = value.fget if isinstance(value, property) else value.func
         kind = inspect.signature(getter).return_annotation if getter else ""
-        return [f"### `{name}`", "", f"    {name}: {kind}", "", *_text(value), ""]
+        title = title or name
+        return [f"### `{title}`", "", f"    {title}: {kind}", "", *_text(value), ""]
     function = getattr(room, name)
     if isinstance(value, Operation):
         value = function
@@ -361,7 +377,12 @@ def _signature(function: Any, title: str, value: object) -> list[str]:
     short = f"{head}({', '.join(parts)}){result}"
     if len(short) <= 100:
         return [f"    {short}"]
-    return [f"    {head}(", *(f"        {part}," for part in parts), f"    ){result}"]
+    lines = [f"    {head}(", "        "]
+    for part in parts:
+        if len(lines[-1]) > 8 and len(lines[-1]) + len(part) > 108:
+            lines.append("        ")
+        lines[-1] += f"{part}, "
+    return [*(line.rstrip() for line in lines), f"    ){result}"]
 
 
 def _parameter(parameter: inspect.Parameter) -> str:
@@ -402,19 +423,14 @@ def _paragraph(part: str) -> list[str]:
 
 def _record(record: type) -> list[str]:
     fields = {each.name: each.type for each in dataclasses.fields(record)} if dataclasses.is_dataclass(record) else {}
-    rows = [(f"`{name}`", f"`{kind}`") for name, kind in (fields or _annotations(record)).items()]
-    lines = [f"### `{record.__name__}`", "", *_text(record), "", *_table(("field", "type"), rows), ""]
+    listed = ", ".join(f"`{name}: {kind}`" for name, kind in fields.items())
+    lines = [f"### `{record.__name__}`", "", *_text(record), *([_fill(f"Fields: {listed}")] if fields else [])]
     for name, value in vars(record).items():
         if isinstance(value, property) and value.fget:
             kind = inspect.signature(value.fget).return_annotation
-            words = " ".join(_text(value)) or "See the class."
-            lines += [f"- property `{name}: {kind}`. {words}"]
+            words = " ".join(_text(value))
+            lines.append(_fill(f"- property `{name}: {kind}`{f': {words}' if words else ''}", indent="  "))
     return [*lines, ""]
-
-
-def _annotations(record: type) -> dict[str, str]:
-    """The fields of a named tuple with their types as they are written."""
-    return {name: getattr(kind, "__forward_arg__", None) or str(kind) for name, kind in record.__annotations__.items()}
 
 
 def _errors() -> list[str]:

@@ -40,11 +40,9 @@ def main(out: Path) -> None:
             [out / "model.joblib"],
             params={"trees": trees},
             metrics={"accuracy": round(float(model.score(test_x, test_y)), 4)},
-            data=[data],
-            parents=[made.ref] if made else [],
-            command=f"python lineage.py {out}",
+            lineage={"parents": [made.ref] if made else [], "data": [data], "command": f"python lineage.py {out}"},
         )
-        made = done.version
+        made = done
     assert made is not None
     family = registry.lineage(made.ref)
     print(f"{made.ref} was made from {', '.join(kin.ref for kin in family.parents)}")

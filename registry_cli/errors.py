@@ -92,7 +92,7 @@ class Indeterminate(RegistryError):
     kind = "indeterminate"
 
     def __init__(self, message: str, hint: str = "", *, request_id: str = "") -> None:
-        super().__init__(message, hint or f"retry with --request-id {request_id}")
+        super().__init__(message, hint or f"retry with `request_id` {request_id}")
         self.request_id = request_id
 
 
@@ -117,7 +117,7 @@ _WORDS = {
 
 
 FOLDER_GONE = "the current folder no longer exists"
-FOLDER_GONE_HINT = "change to another one with cd, or name the registry with -C and files by absolute paths"
+FOLDER_GONE_HINT = "change to another one with cd, or name the registry with `root`, and files by absolute paths"
 
 
 def current_folder_is_gone() -> bool:

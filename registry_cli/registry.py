@@ -10,16 +10,16 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from types import MethodType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from . import operations
-from .core import values
+from .core import lazy_dataclass, values
 from .core.progress import SILENT, Progress
 from .core.times import format_time, utc_now
-from .errors import NotFound
+from .errors import Conflict, NotFound
 from .operations.context import LOCK_TIMEOUT, OnEvent, RegistryContext, Trust, cache_folder, create_context, find_root
-from .store import codec
+from .store import codec, layout
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -29,6 +29,15 @@ if TYPE_CHECKING:
     from .core.values import OneOrMore
     from .lineage.process_info import Caller
     from .rules.policy.command_checks import CommandSet
+
+
+def _render_html(value: object) -> str:
+    from .report.notebook import render
+
+    return render(value)
+
+
+lazy_dataclass.render_html = _render_html
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -44,19 +53,34 @@ class Operation(Generic[_P, _T]):
     def __init__(self, load: Callable[[], Callable[Concatenate[RegistryContext, _P], _T]]) -> None:
         self._load = load
 
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name, self._qualname = name, f"{owner.__name__}.{name}"
+
     def __get__(self, instance: Registry | _Namespace | None, owner: type) -> Callable[_P, _T]:
         function: Any = self._load()
-        return function if instance is None else MethodType(function, instance.context)
+        if instance is None:
+            return cast("Callable[_P, _T]", function)
+        named = FunctionType(
+            function.__code__, function.__globals__, self._name, function.__defaults__, function.__closure__
+        )
+        named.__kwdefaults__, named.__annotations__ = function.__kwdefaults__, function.__annotations__
+        named.__doc__, named.__qualname__ = function.__doc__, self._qualname  # which a TypeError names
+        return MethodType(named, instance.context)
 
 
 class _Namespace:
     def __init__(self, context: RegistryContext) -> None:
         self.context = context
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.context.root)!r})"
+
 
 class ArtifactOperations(_Namespace):
-    """The files of versions: list, read, inspect, scan and verify them: ``reg.artifacts``."""
+    """The files of versions: list, read, inspect, scan and verify them, and write model cards: ``reg.artifacts``."""
 
+    show = Operation(lambda: operations.read.show)
+    card = Operation(lambda: operations.export.write_card)
     get = Operation(lambda: operations.read.get_artifact)
     files = Operation(lambda: operations.read.list_files)
     cat = Operation(lambda: operations.read.cat)
@@ -149,6 +173,8 @@ class MonitoringOperations(_Namespace):
 class AdminOperations(_Namespace):
     """Maintain a registry, its models and their documents, and read its journals: ``reg.admin``."""
 
+    info = Operation(lambda: operations.search.get_info)
+    describe = Operation(lambda: operations.models.describe)
     verify = Operation(lambda: operations.maintenance.verify_models)
     repair = Operation(lambda: operations.maintenance.repair_models)
     restorable = Operation(lambda: operations.maintenance.count_restorable)
@@ -160,14 +186,18 @@ class AdminOperations(_Namespace):
     text = Operation(lambda: operations.models.read_text)
     check_text = Operation(lambda: operations.models.check_text)
     edit = Operation(lambda: operations.models.edit)
+    overview = Operation(lambda: operations.search.iter_overview)
     model_names = Operation(lambda: operations.search.list_model_names)
     unknown_names = Operation(lambda: operations.search.find_unknown_names)
-    histories = Operation(lambda: operations.history.iter_histories)
     follow = Operation(lambda: operations.history.follow_history)
     checkpoints = Operation(lambda: operations.history.list_checkpoints)
-    undo = Operation(lambda: operations.pointers.undo)
     holders = Operation(lambda: operations.history.list_holders)
     earlier_holders = Operation(lambda: operations.history.list_earlier_holders)
+
+    @property
+    def settings(self) -> codec.RegistrySettings:
+        """What ``registry.yaml`` contains."""
+        return self.context.settings
 
 
 class Registry:
@@ -185,9 +215,11 @@ class Registry:
         on_wait: Called with a sentence when another process holds a lock.
         on_event: Called with the name of the model and the :class:`Event` of each change, when the lock is released; also
             for a promotion that a policy refused (``gate-refused``).
-        caller: The program of which :meth:`register` records where a version comes from; None records nothing.
         trust: Called with the :class:`CommandSet` of a policy; returns whether they may run. Without it none may.
-        cache: The folder of the index; without it every query reads the files. :meth:`open` uses that of the user.
+        lineage: Whether :meth:`register` records where versions come from.
+        caller: Returns what is known of the program that registers; by default of the running one.
+        index: Whether lists and searches use an index. The answer is the same without it.
+        cache: The folder of the index; by default ``$REGISTRY_CACHE``, else one in the user's cache folder.
         progress: Counts versions while a new index is built.
         on_warning: Called with a sentence that the user should see although the call goes on, for example that an index
             which others could have written is not used; a ``RuntimeWarning`` by default.
@@ -202,29 +234,42 @@ class Registry:
         lock_timeout: float = LOCK_TIMEOUT,
         on_wait: Callable[[str], None] = lambda _: None,
         on_event: OnEvent | None = None,
-        caller: Caller | None = None,
         trust: Trust | None = None,
-        cache: Path | None = None,
+        lineage: bool = True,
+        caller: Callable[[], Caller | None] | None = None,
+        index: bool = True,
+        cache: str | os.PathLike[str] | None = None,
         progress: Progress = SILENT,
         on_warning: Callable[[str], None] | None = None,
     ) -> None:
         """Open the registry in the folder ``root``. Raises :class:`NotFound` when there is none."""
         given = values.line(author, "author") if author is not None else None
+        folder = None if not index else cache_folder(os.environ) if cache is None else Path(cache)
         self.context = create_context(
-            root, cache=cache, progress=progress, on_warning=on_warning, given_author=given, clock=now,
-            lock_timeout=lock_timeout, on_wait=on_wait, on_event=on_event, caller=caller, trust=trust,
+            root, cache=folder, progress=progress, on_warning=on_warning, given_author=given, clock=now,
+            lock_timeout=lock_timeout, on_wait=on_wait, on_event=on_event, trust=trust,
+            caller=None if not lineage else caller or this_program,
         )  # fmt: skip
 
     @classmethod
-    def open(cls, root: str | os.PathLike[str] | None = None, **options: Any) -> Registry:
+    def open(
+        cls,
+        root: str | os.PathLike[str] | None = None,
+        *,
+        author: str | None = None,
+        lock_timeout: float = LOCK_TIMEOUT,
+    ) -> Registry:
         """Open the registry in ``root``, else in ``$REGISTRY_HOME``, else the nearest one upward from here.
 
-        :meth:`register` then records the lineage of the running program: its command line, its modules, the repository
-        around it; with ``caller=None`` nothing. ``options`` are those of the class.
+        Args:
+            root: The folder of the registry.
+            author: Who makes the changes; the real user by default.
+            lock_timeout: How long to wait for a lock, in seconds.
+
+        Raises:
+            Refused: A registry that was found in a folder above belongs to another user and is not trusted.
         """
-        options.setdefault("cache", cache_folder(os.environ))
-        options.setdefault("caller", this_program())
-        return cls(find_root(root, os.environ), **options)
+        return cls(find_root(root, os.environ), author=author, lock_timeout=lock_timeout)
 
     @classmethod
     def init(
@@ -233,7 +278,9 @@ class Registry:
         *,
         shared: str = "private",
         stages: OneOrMore[str] = codec.DEFAULT_STAGES,
-        **options: Any,
+        exist_ok: bool = False,
+        author: str | None = None,
+        now: Callable[[], datetime] = utc_now,
     ) -> Registry:
         """Make ``root`` a registry, and open it.
 
@@ -241,14 +288,23 @@ class Registry:
             root: The folder, which is made if need be.
             shared: ``private``, or ``group`` for a registry that a Unix group writes to.
             stages: The stages, in order.
-            **options: Those of the class.
+            exist_ok: Open a registry that exists already, as it is.
+            author: Who makes the changes; the real user by default.
+            now: Returns the time, in UTC.
 
         Raises:
             Conflict: The folder is a registry already, or has a folder ``models`` that is not empty.
             InvalidInput: There is no stage, or one twice.
         """
-        operations.settings.create_registry(root, shared, stages, options.get("now", utc_now))
-        return cls(root, **options)
+        try:
+            operations.settings.create_registry(root, shared, stages, now)
+        except Conflict:
+            if not (exist_ok and (Path(root) / layout.REGISTRY).is_file()):
+                raise
+        return cls(root, author=author, now=now)
+
+    def __repr__(self) -> str:
+        return f"Registry({str(self.root)!r})"
 
     def close(self) -> None:
         """Close the index, if it is open; the next query opens it again."""
@@ -269,11 +325,6 @@ class Registry:
     def stages(self) -> tuple[str, ...]:
         """The stages of the registry, in order."""
         return self.context.stages
-
-    @property
-    def settings(self) -> codec.RegistrySettings:
-        """What ``registry.yaml`` contains."""
-        return self.context.settings
 
     @cached_property
     def artifacts(self) -> ArtifactOperations:
@@ -311,22 +362,22 @@ class Registry:
         return AdminOperations(self.context)
 
     # Finding
-    info = Operation(lambda: operations.search.get_info)
-    list = Operation(lambda: operations.search.iter_overview)
+    list = Operation(lambda: operations.search.list_models)
     model = Operation(lambda: operations.search.get_model)
     versions = Operation(lambda: operations.search.list_versions)
-    search = Operation(lambda: operations.search.search_versions)
+    search = Operation(lambda: operations.search.search)
+    iter_search = Operation(lambda: operations.search.search_versions)
 
     # Reading
-    show = Operation(lambda: operations.read.show)
     version = Operation(lambda: operations.read.get_version)
     path = Operation(lambda: operations.read.get_path)
     diff = Operation(lambda: operations.compare.diff)
     compare = Operation(lambda: operations.compare.compare)
+    open_file = Operation(lambda: operations.read.open_file)
     history = Operation(lambda: operations.history.list_history)
+    iter_history = Operation(lambda: operations.history.iter_histories)
     fetch = Operation(lambda: operations.export.fetch)
     export = Operation(lambda: operations.export.export)
-    card = Operation(lambda: operations.export.write_card)
 
     # Registering and importing
     register = Operation(lambda: operations.register.register)
@@ -335,6 +386,7 @@ class Registry:
     # Stages and aliases
     promote = Operation(lambda: operations.pointers.promote)
     demote = Operation(lambda: operations.pointers.demote)
+    undo = Operation(lambda: operations.pointers.undo)
     rollback = Operation(lambda: operations.pointers.rollback)
     alias = Operation(lambda: operations.pointers.alias)
 
@@ -347,7 +399,6 @@ class Registry:
     tag = Operation(lambda: operations.annotate.tag)
     annotate = Operation(lambda: operations.annotate.annotate)
     log_metric = Operation(lambda: operations.annotate.log_metric)
-    describe = Operation(lambda: operations.models.describe)
 
 
 def this_program() -> Caller:

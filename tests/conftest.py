@@ -26,6 +26,9 @@ def nothing_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: p
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(home)
+    # Registries in this process keep no lineage of pytest itself, and read the files; tests of both say so.
+    monkeypatch.setattr("registry_cli.registry.this_program", lambda: None)
+    monkeypatch.setattr("registry_cli.registry.cache_folder", lambda _: None)
 
 
 class Clock:

@@ -22,6 +22,29 @@ if TYPE_CHECKING:
 _ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _COMBINING_MOST = 3
 
+#: The options of the parameters that messages of the library name, in backquotes.
+OPTIONS = {
+    **{
+        name: f"--{name.replace('_', '-')}"
+        for name in (
+            "again", "artifacts", "environment", "exclude", "expect", "flavor", "force", "format", "higher", "include",
+            "lock_timeout", "lower", "merge", "older_than", "only", "python", "reason", "request_id", "reuse_name",
+            "scan", "since", "skip_invalid", "until",
+        )
+    },
+    "columns": "--column", "how='link'": "--link", "metrics": "KEY=NUMBER", "name": "--as", "root": "-C DIR",
+    "rows": "--from FILE", "unsafe": "--allow-unsafe --reason TEXT",
+}  # fmt: skip
+
+
+def name_options(text: str) -> str:
+    """A message of the library, with options in place of the parameters that it names."""
+    if "`" not in text:
+        return text
+    import re
+
+    return re.sub("`([^`]+)`", lambda match: OPTIONS.get(match[1], match[0]), text)
+
 
 def escape(text: str, *, lines: bool = False) -> str:
     r"""``text`` with every character made visible that a terminal would act on or hide.

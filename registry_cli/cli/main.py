@@ -158,11 +158,12 @@ def _fail(arguments: list[str], message: str, hint: str, kind: str, code: int, r
     """Report on standard error: a line, or one JSON object with ``--json``."""
     if sys.stderr is None:
         return code
-    from .formatting import escape, format_label
+    from .formatting import escape, format_label, name_options
 
+    message, hint = name_options(message), name_options(hint)
     try:
         if {"--json", "--format=json"} & {*arguments} or "--format json" in " ".join(arguments):
-            from .json_shapes import dumps, error
+            from ..core.json_shapes import dumps, error
 
             print(dumps(error(kind, message, hint, code, request_id)), file=sys.stderr)
         else:

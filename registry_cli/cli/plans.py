@@ -6,10 +6,10 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ..core import json_shapes
 from ..core.names import model_name
 from ..errors import Conflict, InvalidInput, NotFound
 from ..rules.stages import ARCHIVE, DELETE, PACK
-from . import json_shapes
 from .formatting import format_size, plural
 from .session import TableView
 

@@ -9,9 +9,9 @@ import sys
 from ..core.lazy_dataclass import dataclass, field
 from ..core.progress import SILENT, Progress
 from ..errors import Damaged, InvalidInput, RegistryError, explain
-from ..operations.context import cache_folder, find_root
+from ..operations.context import find_root
 from ..registry import Registry
-from .formatting import escape, format_cell, format_label
+from .formatting import escape, format_cell, format_label, name_options
 from .process import STOPPING, Terminated, commit_output, flush, install_signal_handlers, is_terminal, write
 
 TYPE_CHECKING = False  # as typing's, without importing typing
@@ -115,24 +115,19 @@ class Session:
 
     def reader(self) -> Registry:
         """Open the registry for reading only: nothing that writes is imported."""
-        return self._open(
-            cache=None if self.no_index else cache_folder(os.environ),
-            progress=self.progress("reading versions", unit="versions"),
-        )
+        return self._open(index=not self.no_index, progress=self.progress("reading versions", unit="versions"))
 
-    def registry(self, *, with_caller: bool = False) -> Registry:
-        """Open the registry for writing, for a lineage ``with_caller``."""
+    def registry(self) -> Registry:
+        """Open the registry for writing."""
         self.changes.registry = self._open(
-            lock_timeout=self.lock_timeout,
-            on_wait=self.say,
-            on_event=self.changes.add,
-            caller=self.caller() if with_caller else None,
+            lock_timeout=self.lock_timeout, on_wait=self.say, on_event=self.changes.add, index=False
         )
         return self.changes.registry
 
     def _open(self, **options: Any) -> Registry:
         root = find_root(self.root, os.environ)
-        self.opened.append(Registry(root, trust=self._is_trusted, on_warning=self.warn, **options))
+        registry = Registry(root, trust=self._is_trusted, caller=self.caller, on_warning=self.warn, **options)
+        self.opened.append(registry)
         return self.opened[-1]
 
     def caller(self) -> Caller:
@@ -189,11 +184,11 @@ class Session:
     def say(self, text: str) -> None:
         """Print one line on standard error; nothing with ``-q`` and ``--json``."""
         if not (self.quiet or self.as_json):
-            print(escape(text), file=sys.stderr)
+            print(escape(name_options(text)), file=sys.stderr)
 
     def warn(self, text: str) -> None:
         """Print one line on standard error, whatever was asked for."""
-        print(f"{format_label('warning', no_color=self.no_color)} {escape(text)}", file=sys.stderr)
+        print(f"{format_label('warning', no_color=self.no_color)} {escape(name_options(text))}", file=sys.stderr)
 
     def collect_damage(self) -> DamageCollector:
         return DamageCollector(self)
@@ -266,7 +261,7 @@ class Session:
 
     def _show_json(self, output: Output) -> None:
         """One JSON document, on one line in a pipe; items of an iterator come one by one."""
-        from .json_shapes import document, dumps, to_json
+        from ..core.json_shapes import document, dumps, to_json
 
         if not hasattr(output.body, "__next__"):
             write(dumps(document(output.kind, output.body), indent=not self.is_piped))
@@ -360,7 +355,7 @@ def _run_hooks(cx: Session) -> None:
     try:
         install_signal_handlers()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-        place = hooks.RegistryIdentity(str(registry.root), registry.settings.id)
+        place = hooks.RegistryIdentity(str(registry.root), registry.admin.settings.id)
         hooks.deliver(hooks.load_hooks(folder, place.id, cx.warn), place, cx.changes.events, cx.warn)
     except OSError as error:
         cx.warn(f"hooks did not run: {explain(error)}")

@@ -1,4 +1,4 @@
-"""Data classes without generated code.
+"""Data classes without generated code, and the base of those that the public API returns.
 
 ``dataclasses.dataclass`` compiles six functions for each class at import (about 0.5 ms), and imports ``inspect``. A command
 imports a hundred such classes and instantiates few of them. Here all classes share the same functions.
@@ -11,12 +11,17 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 
-__all__ = ["dataclass", "field", "replace"]
+__all__ = ["Record", "RecordList", "dataclass", "field", "replace"]
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
     from dataclasses import dataclass, field, replace
-    from typing import Any
+    from typing import Any, SupportsIndex, TypeVar, overload
+
+    _T = TypeVar("_T", bound="Record")
 else:
+    _T = object
+
     _MISSING = object()
 
     class field:
@@ -57,9 +62,10 @@ else:
         cls.__init__ = _make_init(cls, [each for each in fields.values() if each.init])
         cls.__dataclass_fields__ = _StandardFields()
         cls.__signature__ = _Signature()
-        for name, method, is_wanted in (("__repr__", _repr, repr), ("__eq__", _eq, eq)):
-            if is_wanted and name not in cls.__dict__:
-                setattr(cls, name, method)
+        if eq and "__eq__" not in cls.__dict__:
+            cls.__eq__ = _eq
+        if repr and cls.__repr__ is object.__repr__:
+            cls.__repr__ = _repr
         if eq and cls.__dict__.get("__hash__") is None:
             cls.__hash__ = _hash if frozen else None
         if frozen:
@@ -143,3 +149,73 @@ else:
             import inspect
 
             return inspect.signature(_standard(cls))
+
+
+#: Makes the HTML of a record, or of a list of them, for a notebook; set by :mod:`registry_cli.registry`.
+render_html: Callable[[Any], str] = repr
+
+
+class Record:
+    """A result of the public API."""
+
+    def __repr__(self) -> str:
+        """As that of a data class, without what is empty or as by default."""
+        shown = [
+            f"{each.name}={value!r}"
+            for each in getattr(self, "__lazy_fields__", {}).values()
+            if each.repr
+            and (value := getattr(self, each.name)) is not each.default
+            and (value or not callable(each.default_factory))
+        ]
+        return f"{type(self).__qualname__}({', '.join(shown)})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as the command line prints it with ``--json``: only texts, numbers, lists and mappings."""
+        from .json_shapes import to_json
+
+        found: dict[str, Any] = to_json(self)
+        return found
+
+    def _repr_html_(self) -> str:
+        return render_html(self)
+
+
+class RecordList(list[_T]):
+    """A list of records, with one record per line when it is printed, and a table in a notebook."""
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, at: SupportsIndex) -> _T: ...
+        @overload
+        def __getitem__(self, at: slice) -> RecordList[_T]: ...
+        def __getitem__(self, at: Any) -> Any: ...
+    else:
+
+        def __getitem__(self, at: Any) -> Any:
+            found = super().__getitem__(at)
+            return RecordList(found) if isinstance(at, slice) else found
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return one flat mapping per record, for ``pandas.DataFrame(…)``.
+
+        Nested names get dots (``metrics.auc``), lists of texts become one text; lineages and events are left out.
+        """
+        return [dict(_flatten(each.to_dict())) for each in self]
+
+    def __repr__(self) -> str:
+        return f"[{f',{chr(10)} '.join(map(repr, self))}]"
+
+    def _repr_html_(self) -> str:
+        return render_html(self)
+
+
+def _flatten(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in document.items():
+        if isinstance(value, dict):
+            if name not in ("lineage", "event"):
+                yield from _flatten(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            yield f"{prefix}{name}", ", ".join(map(str, value))
+        else:
+            yield f"{prefix}{name}", value

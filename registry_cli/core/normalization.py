@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ..errors import InvalidInput
 from . import values
 from .conversion import format_key
-from .lazy_dataclass import dataclass, field
+from .lazy_dataclass import Record, dataclass, field
 from .values import OneOrMore
 
 PARAM, METRIC = "param", "metric"
@@ -18,7 +18,7 @@ _NAMED = 5
 
 
 @dataclass(frozen=True)
-class SkippedValue:
+class SkippedValue(Record):
     """An invalid param or metric (``kind``) that was not stored, and the ``file`` that it comes from, if any."""
 
     kind: str
@@ -100,12 +100,12 @@ class Collection:
 def make_error(invalid: Sequence[SkippedValue]) -> InvalidInput:
     """The error for invalid values: names the first few with their reasons."""
     if len(invalid) == 1:
-        return InvalidInput(str(invalid[0]), "correct it, or leave it out with --skip-invalid")
+        return InvalidInput(str(invalid[0]), "correct it, or leave it out with `skip_invalid`")
     names = "; ".join(map(str, invalid[:_NAMED]))
     more = f"; and {len(invalid) - _NAMED:,} more" if len(invalid) > _NAMED else ""
     kinds = f"{invalid[0].kind}s" if len({each.kind for each in invalid}) == 1 else "values"
     return InvalidInput(
-        f"{len(invalid):,} {kinds} are not valid: {names}{more}", "correct them, or leave them out with --skip-invalid"
+        f"{len(invalid):,} {kinds} are not valid: {names}{more}", "correct them, or leave them out with `skip_invalid`"
     )
 
 

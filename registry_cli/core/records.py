@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .lazy_dataclass import dataclass, field, replace
+from .lazy_dataclass import Record, dataclass, field, replace
 from .version_ranges import VersionRanges
 
 TYPE_CHECKING = False  # as typing's, without importing typing
@@ -21,7 +21,7 @@ MODEL_DELETED = "model-deleted"
 
 
 @dataclass(frozen=True)
-class Event:
+class Event(Record):
     """One change, as it is recorded with the thing it changed and in the journal.
 
     ``id`` is the request id. ``action`` is one of registered, promoted, demoted, rolled-back, archived, restored,
@@ -56,7 +56,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class JournalEntry:
+class JournalEntry(Record):
     """One line of the journal: an event, its place in the chain, and the state after it.
 
     ``highest`` is the highest version number given so far, ``revision`` the revision of the stage table. ``sealed``
@@ -76,7 +76,7 @@ class JournalEntry:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(Record):
     """A line of a history as somebody wrote it down elsewhere: its place and its hash. Place 0 is before the first.
 
     ``seq`` is None when only the hash is known. As a text it is ``churn:16:9f86d0…``.
@@ -91,7 +91,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class ModelHistoryEntry:
+class ModelHistoryEntry(Record):
     """An entry of a history, and whose history it is."""
 
     model: str
@@ -132,7 +132,7 @@ class StageTable:
 
 
 @dataclass(frozen=True)
-class FileEntry:
+class FileEntry(Record):
     """One file of an artifact: its path with forward slashes, and its sha256."""
 
     path: str
@@ -140,12 +140,12 @@ class FileEntry:
 
 
 @dataclass(frozen=True)
-class VersionRecord:
+class VersionRecord(Record):
     """One version with all that is known of it now.
 
     ``size`` is the total of its files in bytes, ``files`` their count, ``digest`` the sha256 of its manifest.
     ``tags``, ``annotations`` and ``metrics`` have later changes merged in. ``event`` is how it came to be. ``packed``
-    are the bytes of its pack, None when its files lie in its folder.
+    are the bytes of its pack, None when its files lie in its ``folder``.
     """
 
     model: str
@@ -160,21 +160,29 @@ class VersionRecord:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    lineage: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, Any] = field(default_factory=dict, repr=False)
     stages: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     archived: bool = False
     event: Event | None = field(default=None, repr=False)
     packed: int | None = None
+    folder: str = field(default="", repr=False, compare=False)
 
     @property
     def ref(self) -> str:
         """The canonical reference, ``churn@7``."""
         return f"{self.model}@{self.number}"
 
+    @property
+    def path(self) -> Path:
+        """The folder with its files, unchecked; there is none while they are packed. :meth:`Registry.path` checks."""
+        from pathlib import Path
+
+        return Path(self.folder)
+
 
 @dataclass(frozen=True)
-class Artifact:
+class Artifact(Record):
     """The files of a version: in which folder they lie (none is there while it is packed), and what the manifest says
     of each.
     """
@@ -185,7 +193,7 @@ class Artifact:
 
 
 @dataclass(frozen=True)
-class ModelRecord:
+class ModelRecord(Record):
     """One model: what it is for, and which of its versions is what.
 
     ``versions`` counts those that are neither archived nor deleted; ``latest`` is the highest of these, None when
@@ -214,7 +222,7 @@ class ModelRecord:
 
 
 @dataclass(frozen=True)
-class VersionSummary:
+class VersionSummary(Record):
     """What a list of models shows of one version: when it was made, and its first metrics."""
 
     created: str
@@ -222,7 +230,7 @@ class VersionSummary:
 
 
 @dataclass(frozen=True)
-class ModelSummary:
+class ModelSummary(Record):
     """A model, and a glance at its latest version and at those that hold a stage, by number."""
 
     model: ModelRecord
@@ -230,7 +238,7 @@ class ModelSummary:
 
 
 @dataclass(frozen=True)
-class RegistryRecord:
+class RegistryRecord(Record):
     """A registry as a whole: where it is, what it is, how much is in it.
 
     ``size`` are the bytes of all artifacts. ``packed`` of the versions are packed, and take ``packed_size`` bytes.

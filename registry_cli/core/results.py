@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .lazy_dataclass import dataclass, field
+from .lazy_dataclass import Record, dataclass, field
 from .records import FileEntry, VersionRecord
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class PointerChange:
+class PointerChange(Record):
     """The outcome of a change of a stage or alias. ``changed`` is False when it was so already.
 
     ``before`` and ``after`` are version numbers, None for "points to nothing". ``revision`` is the stage table's.
@@ -36,7 +36,7 @@ class PointerChange:
 
 
 @dataclass(frozen=True)
-class VersionsChanged:
+class VersionsChanged(Record):
     """The outcome of a change of several versions (archive, pack, restore, delete) or of what is said of one.
 
     ``freed`` are the bytes that packing gave back; of a dry run about so many. Below zero: it took more than it freed.
@@ -62,7 +62,7 @@ class VersionsChanged:
 
 
 @dataclass(frozen=True)
-class ModelChanged:
+class ModelChanged(Record):
     """The outcome of a change of what is said of a model: the ``keys`` of its document that changed."""
 
     model: str
@@ -72,7 +72,7 @@ class ModelChanged:
 
 
 @dataclass(frozen=True)
-class ModelRenamed:
+class ModelRenamed(Record):
     """The outcome of a change of a model's name. ``changed`` is False when it had that name already."""
 
     before: str
@@ -81,7 +81,7 @@ class ModelRenamed:
 
 
 @dataclass(frozen=True)
-class ExcludedFiles:
+class ExcludedFiles(Record):
     """What one pattern kept out of a version. ``origin`` is ``default``, ``--exclude`` or ``.registryignore``.
 
     ``count`` is how many files and folders it matched (what is inside an excluded folder is not counted); ``paths`` are
@@ -116,8 +116,8 @@ class FileReport:
 
 
 @dataclass(frozen=True)
-class RegisterResult:
-    """The outcome of a registration. ``new`` is False when an earlier version was returned; ``why`` then says why.
+class RegisteredVersion(VersionRecord):  # noqa: PLW1641 - versions hold mappings, so none has a hash
+    """A version that was registered, and the outcome. ``new`` is False for an earlier version; ``why`` then says why.
 
     ``added`` is the number of bytes that the store grew by: files it held already are not stored again. ``warnings``
     are sentences about the files, and about what could not be found out of where they come from. ``excluded`` and
@@ -127,9 +127,8 @@ class RegisterResult:
     ``skipped`` are the params and metrics that are not valid and were left out because ``skip_invalid`` was set.
     """
 
-    version: VersionRecord
-    new: bool
-    added: int
+    new: bool = True
+    added: int = 0
     why: str = ""
     warnings: tuple[str, ...] = ()
     excluded: tuple[ExcludedFiles, ...] = ()
@@ -145,14 +144,15 @@ class RegisterResult:
         """What was not stored of the given folders, in one line; empty for nothing."""
         return FileReport(self.excluded, self.empty_folders).summary()
 
-    @property
-    def ref(self) -> str:
-        """The canonical reference of the version, ``churn@7``."""
-        return self.version.ref
+    def __eq__(self, other: object) -> bool:
+        """As the version that it is, so that ``version in reg.versions(name)`` holds."""
+        return isinstance(other, VersionRecord) and all(
+            getattr(self, each) == getattr(other, each) for each in VersionRecord.__match_args__ if each != "folder"
+        )
 
 
 @dataclass(frozen=True)
-class Signature:
+class Signature(Record):
     """A signature, and whether it holds. ``key`` is the fingerprint of the key that made it.
 
     ``principal`` is who that key belongs to, as ``allowed_signers`` says; empty when the signature does not count, and
@@ -168,7 +168,7 @@ class Signature:
 
 
 @dataclass(frozen=True)
-class Approval:
+class Approval(Record):
     """What somebody said of a version for a stage: the newest of each person and stage.
 
     ``state`` is ``in-force``; ``lapsed`` when the version is not any more what was looked at; or ``excluded`` when the
@@ -187,13 +187,13 @@ class Approval:
 
 
 @dataclass(frozen=True)
-class ImportResult:
+class ImportResult(Record):
     """What became of one version, or of one whole model, that came from elsewhere. ``key`` names it there.
 
     ``ref`` is what it is here: a version, or a model; empty when it is not here. ``status`` is ``imported``, ``skipped``
     (it is here already), ``planned`` (with ``dry_run``) or ``failed``; ``why`` then says why, and ``code`` is the exit
     code of that failure. ``size`` is in bytes, ``versions`` how many it holds. ``lost`` says what could not be carried
-    over; ``excluded``, ``empty_folders`` and ``warnings`` are those of :class:`RegisterResult`.
+    over; ``excluded``, ``empty_folders`` and ``warnings`` are those of :class:`RegisteredVersion`.
     """
 
     key: str
@@ -215,7 +215,7 @@ class ImportResult:
 
 
 @dataclass(frozen=True)
-class ExportResult:
+class ExportResult(Record):
     """What went into a file or folder: the references, how many bytes their files have, and what could not be carried."""
 
     path: str
@@ -225,7 +225,7 @@ class ExportResult:
 
 
 @dataclass(frozen=True)
-class LineageNode:
+class LineageNode(Record):
     """A version that another was made from, or that was made from it, and so on: ``relatives`` goes on in the same direction.
 
     ``version`` is None for one that is not here; ``note`` then says why. It also says when ``relatives`` is left out: the
@@ -239,7 +239,7 @@ class LineageNode:
 
 
 @dataclass(frozen=True)
-class LineageGraph:
+class LineageGraph(Record):
     """A version, what it was made from, and what was made from it."""
 
     version: VersionRecord
@@ -248,7 +248,7 @@ class LineageGraph:
 
 
 @dataclass(frozen=True)
-class RecipeStep:
+class RecipeStep(Record):
     """A part of making a version again: ``notes`` for a person, ``commands`` for a shell; each a line or more."""
 
     name: str
@@ -257,7 +257,7 @@ class RecipeStep:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Record):
     """How a version can be made again, as far as it is known."""
 
     version: VersionRecord
@@ -265,7 +265,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class ReproducibilityCheck:
+class ReproducibilityCheck(Record):
     """Something that making a version again takes. ``outcome`` is ``holds``, ``differs`` or ``unknown``."""
 
     name: str
@@ -275,7 +275,7 @@ class ReproducibilityCheck:
 
 
 @dataclass(frozen=True)
-class Problem:
+class Problem(Record):
     """Something that ``verify`` found. ``code`` is stable; ``severity`` is ``error`` or ``warning``.
 
     ``repair`` is True when ``repair`` can mend it without touching an artifact.
@@ -289,7 +289,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class DoctorCheck:
+class DoctorCheck(Record):
     """One check of ``doctor``: ``status`` is ok, warning or failed; ``advice`` says what to change."""
 
     check: str
@@ -299,7 +299,7 @@ class DoctorCheck:
 
 
 @dataclass(frozen=True)
-class CleanupItem:
+class CleanupItem(Record):
     """One thing that ``gc`` or ``repair`` removed or mended, or would with ``--dry-run``; ``size`` in bytes."""
 
     what: str
@@ -308,7 +308,7 @@ class CleanupItem:
 
 
 @dataclass(frozen=True)
-class Verification:
+class Verification(Record):
     """The outcome of ``verify``: how much was checked, and every problem found.
 
     ``signatures`` counts those that were checked, ``unsigned`` the versions that have none that holds; both are None

@@ -26,6 +26,7 @@ from .conversion import (
     parse_scalar,
     to_plain_value,
 )
+from .lazy_dataclass import dataclass, field
 from .names import Reference
 from .text import lazy_pattern
 
@@ -46,6 +47,40 @@ _NOT_IN_LINE = lazy_pattern("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 #: Control characters other than tabs and line ends.
 _CONTROL_IN_LINES = lazy_pattern("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
 _UNWRITABLE = lazy_pattern("[\x00\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where a version comes from, as far as you state it, and what is captured besides.
+
+    ``parents`` are versions that it was made from; ``data`` and ``code`` are files, folders, ``.dvc`` files, or addresses
+    with a digest (``s3://bucket/key#sha256:…``); ``command`` is what made it; ``environment`` is a file that lists
+    packages, ``python`` an interpreter or the folder of an environment. ``capture`` are the parts to capture, of ``git``,
+    ``patch``, ``run`` and ``environment``: by default those in ``registry.yaml``, and ``()`` for none. ``extra`` are
+    further entries of the lineage, which have precedence over all others.
+    """
+
+    parents: OneOrMore[str | Reference] = ()
+    data: OneOrMore[PathLike] = ()
+    code: OneOrMore[PathLike] = ()
+    command: str = ""
+    environment: PathLike | None = None
+    python: PathLike | None = None
+    capture: OneOrMore[str] | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def coerce(cls, given: Lineage | Mapping[str, Any] | bool) -> Lineage:
+        """True captures what the settings say, False nothing; a mapping has the fields as keys."""
+        if isinstance(given, bool):
+            return cls(capture=None if given else ())
+        if isinstance(given, Lineage):
+            return given
+        if unknown := [str(key) for key in given if key not in cls.__match_args__]:
+            raise InvalidInput(
+                f"a lineage has no '{unknown[0]}'", f"use {', '.join(cls.__match_args__)}; others belong into 'extra'"
+            )
+        return cls(**given)
 
 
 def as_list(given: Any, name: str) -> list[Any]:

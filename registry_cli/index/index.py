@@ -27,7 +27,7 @@ from ..core.progress import SILENT, Progress
 from ..core.records import Event, ModelRecord, ModelSummary, VersionRecord, VersionSummary
 from ..core.version_ranges import VersionRanges
 from ..query.sql_schema import SCHEMA
-from ..store.layout import Layout
+from ..store.layout import FILES, Layout
 from ..store.model_names import iter_model_names
 from ..store.reader import pack_size
 from . import file_stamps
@@ -267,6 +267,7 @@ class Index:
                 row = self.database.execute("SELECT pointers FROM models WHERE name = ?", (model,)).fetchone()
                 pointers[model] = json.loads(row[0])
                 pointers[model]["packed"] = VersionRanges.parse(pointers[model].get("packed", ""))
+                pointers[model]["folder"] = str(self.root.model(model).versions)
             found = _loads_version(model, bool(archived), record, pointers[model])
             if found.number in pointers[model]["packed"]:
                 found = replace(found, packed=pack_size(self.root.model(model), found.number))
@@ -294,6 +295,7 @@ def _loads_version(model: str, archived: bool, text: str, pointers: Mapping[str,
         aliases=tuple(sorted(name for name, at in pointers["aliases"].items() if at == number)),
         archived=archived,
         event=Event.parse(event) if event else None,
+        folder=f"{pointers['folder']}/{number}/{FILES}",
     )  # fmt: skip
 
 

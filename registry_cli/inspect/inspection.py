@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.conversion import limit_value
-from ..core.lazy_dataclass import dataclass, field
+from ..core.lazy_dataclass import Record, dataclass, field
 from ..core.text import shorten
 
 #: What is kept: characters of a text, names of features, inputs, items of other lists, and levels of nesting. All of it
@@ -22,7 +22,7 @@ _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 Shape = tuple[int | str | None, ...]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class Tensor:
     """An input or output: name, element type (``float32``), and shape, None if unknown; a dimension of any length is
     None, or its name.
@@ -38,8 +38,8 @@ class Tensor:
         return {key: value for key, value in fields.items() if value not in (None, "")}
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Inspection:
+@dataclass(frozen=True, eq=False)
+class Inspection(Record):
     """What the reader of one format found. ``format`` is its short name; ``framework`` the name of its package
     (``sklearn``, ``torch``), empty if it is not known.
 
@@ -122,8 +122,8 @@ def to_single_line(value: str) -> str:
     return shorten(line, TEXT)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Inspected:
+@dataclass(frozen=True, eq=False)
+class Inspected(Record):
     """What an artifact as a whole is: the ``primary`` of all readings ``found``, None if nothing was recognised; how many
     ``files`` it has, and how many of them are ``unseen`` because of the limit on opened files.
     """

@@ -188,5 +188,5 @@ class ImportedVersion:
     def conflicting(cls, key: str, text: str) -> ImportedVersion:
         """A model that can't be imported because another one gets its name."""
         name = to_model_name(text)
-        why = f"another is called '{name}' here: import it with --only '{text}' --as NAME"
+        why = f"another is called '{name}' here: import it by itself, with another `name`"
         return cls(key, name, lost=(why,))

@@ -64,7 +64,7 @@ def read(
     options: dict[str, Any] = {} if only is None else {"only": only}
     if artifacts is not None:
         if scheme not in WITH_ARTIFACTS:
-            raise InvalidInput(f"'{scheme}:' keeps its files where it is", "leave out --artifacts")
+            raise InvalidInput(f"'{scheme}:' keeps its files where it is", "leave out `artifacts`")
         options["artifacts"] = Path(artifacts)
     return import_module(f".{SOURCES[scheme]}", __package__).read(place, **options)  # type: ignore[no-any-return]
 
@@ -81,5 +81,5 @@ def get_writer(name: str, flavor: str | None = None) -> Callable[[Artifact, Card
     if flavor is None:
         return write  # type: ignore[no-any-return]
     if name not in WITH_FLAVOR:
-        raise InvalidInput(f"'{name}' has no flavors", "leave out --flavor")
+        raise InvalidInput(f"'{name}' has no flavors", "leave out `flavor`")
     return partial(write, flavor=flavor)

@@ -89,7 +89,7 @@ def _resolve_python(python: str) -> Environment:
         return _query_python(path) if found.why else found
     why = found.why if path.is_dir() else f"there is no Python '{python}'"
     if why:
-        raise NotFound(why, "name its folder, or its Python: --python .venv/bin/python")
+        raise NotFound(why, "name its folder, or its Python: `python` .venv/bin/python")
     return found
 
 
@@ -114,7 +114,7 @@ def read_package_list(path: str) -> bytes:
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"there is no file '{path}'") from None
     except IsADirectoryError:
-        hint = "--environment takes a list of packages; --python a folder"
+        hint = "`environment` takes a list of packages; `python` a folder"
         raise InvalidInput(f"'{path}' is a folder", hint) from None
     if len(data) > LIMIT:
         raise InvalidInput(f"'{path}' has more than {LIMIT:,} bytes", "it should list packages")

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..core.lazy_dataclass import dataclass, field
+from ..core.lazy_dataclass import Record, dataclass, field
 from ..errors import Damaged, InvalidInput
 
 FORMAT = 1
@@ -77,7 +77,7 @@ class DataProfile:
         data = json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode() + b"\n"
         if len(data) > LIMIT:
             raise InvalidInput(
-                f"the profile has {len(data):,} bytes, more than {LIMIT:,}", "choose columns with --column"
+                f"the profile has {len(data):,} bytes, more than {LIMIT:,}", "choose some with `columns`"
             )
         return data
 
@@ -100,7 +100,7 @@ class DataProfile:
 
 
 @dataclass(frozen=True)
-class ColumnDrift:
+class ColumnDrift(Record):
     """How far a column is from its profile.
 
     ``psi`` and ``distance`` (Jensen-Shannon, 0 to 1) are None where there is nothing to compare. ``note`` says what else
@@ -280,7 +280,7 @@ def _collect(rows: Iterable[Mapping[str, object]], wanted: Callable[[str], bool]
     if not count:
         raise InvalidInput("the data has no rows")
     if not columns:
-        raise InvalidInput("no column was chosen", "check the names with --column")
+        raise InvalidInput("no column was chosen", "check the names in `columns`")
     return count, columns
 
 

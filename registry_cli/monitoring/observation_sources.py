@@ -69,7 +69,7 @@ def guess_kind(name: str) -> str:
     kind = {"csv": "csv", "tsv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "json"}.get(ending)
     if kind is None:
         raise InvalidInput(
-            f"the format of '{escape_for_message(name)}' is not known", f"add --format {'|'.join(KINDS)}"
+            f"the format of '{escape_for_message(name)}' is not known", f"name it with `format`: {'|'.join(KINDS)}"
         )
     return kind
 

@@ -51,18 +51,17 @@ def log_metric(
     ref: str | Reference,
     metrics: Mapping[str, object],
     *,
-    metrics_only: OneOrMore[str] = (),
     skip_invalid: bool = False,
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> VersionsChanged:
     """Add or correct metrics of a version; the history keeps what was before.
 
-    ``metrics``, ``metrics_only`` and ``skip_invalid`` are as those of :meth:`Registry.register`.
+    ``metrics`` and ``skip_invalid`` are as those of :meth:`Registry.register`.
     """
     from ..core.normalization import METRIC, normalize
 
-    given = normalize(METRIC, metrics, only=metrics_only, skip_invalid=skip_invalid)
+    given = normalize(METRIC, metrics, skip_invalid=skip_invalid)
     done = _change_annotation(context, ref, "metrics", given.values, (), dry_run, request_id)
     return replace(done, warnings=given.warnings, skipped=given.skipped)
 

@@ -191,7 +191,7 @@ def approve(
     reference = Reference.parse_version(ref)
     rules.check_stage(stage, context.stages)
     if reject and not reason.strip():
-        raise InvalidInput("a rejection needs a reason", "say why: --reason TEXT")
+        raise InvalidInput("a rejection needs a reason", "say why with `reason`")
     values.line(reason, "reason")
     action = approvals.REJECTED if reject else approvals.APPROVED
 

@@ -250,7 +250,7 @@ def _delete_model(
             more = f" and {len(children) - 3:,} more" if len(children) > 3 else ""
             raise Conflict(
                 f"model '{name}' can't be deleted: it is a parent of {', '.join(children[:3])}{more}",
-                "delete those first, or add --force and a --reason",
+                "delete those first, or add `force` and a `reason`",
             )
         left = VersionRanges.from_numbers(ModelReader(writer.paths).numbers(writer.table))
         begun = first.event.detail.get("versions", "") if first else ""  # by this request, which was interrupted
@@ -377,4 +377,4 @@ def _forced_detail(overridden: tuple[str, ...]) -> dict[str, object]:
 
 def _check_force(force: bool, reason: str) -> None:
     if force and not reason:
-        raise InvalidInput("--force needs a --reason", "say why: it is kept in the history")
+        raise InvalidInput("`force` needs a `reason`", "say why: it is kept in the history")

@@ -55,7 +55,7 @@ def _plan_model(context: RegistryContext, part: BundleModel, contents: Contents,
         return "add"
     if choice.skip_existing:
         return "skip"
-    raise Conflict(f"there is a model {name} already", "add to it with --merge, or choose another name with --as")
+    raise Conflict(f"there is a model {name} already", "add to it with `merge`, or choose another `name`")
 
 
 def version_key(contents: Contents, part: BundleModel, number: int) -> str:

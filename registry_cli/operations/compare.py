@@ -30,17 +30,14 @@ ENVIRONMENTS = ("environment.txt", "requirements.txt")
 ENVIRONMENT_LIMIT = 1_000_000
 
 
-def diff(
-    context: RegistryContext, before: str | Reference, after: str | Reference, caller: Caller | None = None
-) -> Diff:
+def diff(context: RegistryContext, before: str | Reference, after: str | Reference) -> Diff:
     """Return what differs between two versions, which may be of different models.
 
-    Args:
-        caller: The commits between the two are listed if the repository around this program has both.
+    The commits between the two are listed if the repository around this program has both.
     """
     old, new = get_artifact(context, before), get_artifact(context, after)
     sides = (_DiffSide(context, old), _DiffSide(context, new))
-    commits = _list_commits(old.version, new.version, caller)
+    commits = _list_commits(old.version, new.version, context.caller() if context.caller else None)
     directions = get_directions(context, new.version.model)
     return comparison.diff(
         old.version, new.version, _compare_files(*sides), _compare_packages(*sides), commits, directions

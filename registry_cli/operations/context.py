@@ -135,7 +135,7 @@ class RegistryContext:
     lock_timeout: float = LOCK_TIMEOUT
     on_wait: Callable[[str], None] = lambda _: None
     on_event: OnEvent | None = None
-    caller: Caller | None = None
+    caller: Callable[[], Caller | None] | None = None
     trust: Trust | None = None
 
     @cached_property
@@ -212,7 +212,7 @@ def find_root(start: str | os.PathLike[str] | None = None, environment: Mapping[
     if given is not None:
         if not given.strip() or "\n" in given or "\0" in given:
             raise InvalidInput(
-                "the registry's folder has an empty or broken name", f"set -C or ${HOME_VARIABLE} to a folder"
+                "the registry's folder has an empty or broken name", f"set `root` or ${HOME_VARIABLE} to a folder"
             )
         return Path(given).expanduser() if start is None else Path(given)
     try:
@@ -229,7 +229,7 @@ def find_root(start: str | os.PathLike[str] | None = None, environment: Mapping[
             return folder
     raise NotFound(
         "there is no registry here or in a folder above",
-        f"make one with 'registry init DIR', or name one with -C DIR or ${HOME_VARIABLE}",
+        f"make one with 'registry init DIR', or name one with `root` or ${HOME_VARIABLE}",
     )
 
 

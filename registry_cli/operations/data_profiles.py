@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from ..core import names
-from ..core.lazy_dataclass import dataclass
+from ..core.lazy_dataclass import Record, dataclass
 from ..core.names import Reference
 from ..core.observations import Observation
 from ..core.times import format_time
@@ -33,7 +33,7 @@ _ACTION = "profiled"
 
 
 @dataclass(frozen=True)
-class ProfileRecorded:
+class ProfileRecorded(Record):
     """The outcome of profiling data: of which version, the profile, and whether it is new."""
 
     ref: str
@@ -44,7 +44,7 @@ class ProfileRecorded:
 
 
 @dataclass(frozen=True)
-class DriftReport:
+class DriftReport(Record):
     """How far data is from the profile of a version, the column that differs most first.
 
     ``recorded`` is how many observations were recorded of it; in a dry run, would be.

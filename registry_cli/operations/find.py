@@ -6,8 +6,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from ..core.lazy_dataclass import Record, RecordList, dataclass
 from ..core.progress import SILENT, Progress
 from ..core.records import FileEntry, VersionRecord
 from ..core.values import OneOrMore, PathLike, as_list
@@ -31,7 +32,7 @@ def find_files(
     *,
     progress: Progress = SILENT,
     on_damage: OnDamage = raise_error,
-) -> Iterator[FileMatch]:
+) -> RecordList[FileMatch]:
     """Find the versions that hold the content of these files, or of the files in these folders.
 
     Args:
@@ -59,16 +60,17 @@ def find_files(
                 found[digest].append((ref, manifest.loads(line + b"\n", ref)[0].path))
             elif (name := line[66:].rpartition(b"/")[2]) in similar:
                 similar[name] = similar[name] or ref
+    matches: list[FileMatch] = []
     for file, digest in asked.items():
         known = [
             FileMatch(file, digest, version, path)
             for version, path in _iter_versions(context, found[digest], on_damage)
         ]
-        yield from known
+        matches += known
         if not known and not file.endswith("/"):
-            yield FileMatch(
-                file, digest, None, "", *_find_similar(context, file, similar[os.fsencode(Path(file).name)])
-            )
+            near = _find_similar(context, file, similar[os.fsencode(Path(file).name)])
+            matches.append(FileMatch(file, digest, None, "", *near))
+    return RecordList(matches)
 
 
 def _find_similar(context: RegistryContext, file: str, same_name: str) -> tuple[str, str]:
@@ -84,7 +86,8 @@ def _find_similar(context: RegistryContext, file: str, same_name: str) -> tuple[
     return next(((version.ref, "size") for version in same_size), ("", ""))
 
 
-class FileMatch(NamedTuple):
+@dataclass(frozen=True)
+class FileMatch(Record):
     """A file, or a folder as a whole, and one version that holds it as ``path``; ``version`` None when none does.
 
     ``path`` is empty for a folder that is the whole of the version. When no version holds it, ``similar`` is a version with

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import operations
+from ..core.lazy_dataclass import Record, dataclass
 from ..core.names import Reference
 from ..core.records import VersionRecord
 from ..core.results import Approval
@@ -266,7 +267,8 @@ def _run_check(check: CommandCheck, arguments: list[str], variables: Mapping[str
     return RuleOutcome(FAILED, f"{ended}: {last[:_LINE]}" if last else ended, output)
 
 
-class Review(NamedTuple):
+@dataclass(frozen=True)
+class Review(Record):
     """What a reviewer needs: the version, the evaluation of the policy, the version in the stage, and the differences.
 
     ``current`` and ``diff`` are None when the stage is empty, or holds this version.

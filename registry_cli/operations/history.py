@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from .. import operations
+from ..core.lazy_dataclass import RecordList
 from ..core.records import Checkpoint, JournalEntry, ModelHistoryEntry
 from ..core.times import resolve_time
 from ..core.values import OneOrMore, as_list
@@ -38,7 +39,7 @@ def list_history(
     until: str | datetime | None = None,
     actions: OneOrMore[str] = (),
     stage: str | None = None,
-) -> list[JournalEntry]:
+) -> RecordList[JournalEntry]:
     """Return the history of a model, the newest entry first.
 
     Args:
@@ -52,7 +53,7 @@ def list_history(
         InvalidInput: There is no such action or stage.
     """
     wanted = _parse_filter(context, since, until, actions, stage)
-    return list(islice(history.newest_first(open_model(context, name).paths, wanted), limit))
+    return RecordList(islice(history.newest_first(open_model(context, name).paths, wanted), limit))
 
 
 def iter_histories(

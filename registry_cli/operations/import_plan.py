@@ -55,7 +55,7 @@ class ImportOptions(NamedTuple):
         """One name is for one model."""
         if self.name is not None and len(models) > 1:
             some = ", ".join(sorted(models)[:5])
-            raise InvalidInput(f"{len(models):,} models can't all be called {self.name}: {some}", "leave out --as")
+            raise InvalidInput(f"{len(models):,} models can't all be called {self.name}: {some}", "leave out `name`")
 
     def version_request_id(self, key: str) -> str:
         """Return the request id of the version with this key, always the same, so it is imported once."""
@@ -127,7 +127,7 @@ def plan_import(incoming: ImportedVersion, choice: ImportOptions, author: str) -
         if incoming.named:
             found = source_files.named(incoming.named, chosen)
         else:
-            found = source_files.collect(incoming.files, None, chosen)
+            found = source_files.collect([(path, None) for path in incoming.files], chosen)
     except RegistryError as problem:
         error = problem
     report = chosen.report()

@@ -113,9 +113,9 @@ def import_from(
     if scheme:
         return import_versions(context, tools.read(scheme, place, only, artifacts), options, progress, on_each)
     if exclude or include:
-        raise InvalidInput("--exclude and --include are for what other tools have", "a bundle is imported whole")
+        raise InvalidInput("`exclude` and `include` are for what other tools have", "a bundle is imported whole")
     if only is not None or artifacts is not None:
-        raise InvalidInput("--only and --artifacts are for what other tools have", "leave them out for a bundle")
+        raise InvalidInput("`only` and `artifacts` are for what other tools have", "leave them out for a bundle")
     return _import_bundle(context, source, options, progress, on_each)
 
 
@@ -226,7 +226,7 @@ def _conflicts_with_existing(
         return False
     if choice.skip_existing:
         return True
-    raise Conflict(f"there is a model {name} already", "add to it with --merge, or choose another name with --as")
+    raise Conflict(f"there is a model {name} already", "add to it with `merge`, or choose another `name`")
 
 
 def _import_one(

@@ -95,7 +95,7 @@ def _scan_refusal(found: Scan, rules: ScanRules) -> Refused:
     why = "" if found.verdict == "dangerous" else f", which the scan mode '{rules.mode}' does not let in"
     return Refused(
         f"the verdict is {found.verdict}{why}: {reasons[0] if reasons else 'no reason is known'}{more}",
-        "look with 'registry scan PATH'; to register it all the same: --allow-unsafe --reason TEXT",
+        "look with 'registry scan PATH'; use `unsafe` to register it all the same",
     )
 
 
@@ -147,7 +147,7 @@ def _collect_files(paths: OneOrMore[PathLike], done: str) -> dict[str, Path]:
     given = [os.fspath(path) for path in values.as_list(paths, "paths")]
     if source_files.STDIN in given:
         raise InvalidInput(f"standard input can't be {done}", "write it to a file first")
-    found = source_files.collect(given, None, FileSelection(everything=True))
+    found = source_files.collect([(path, None) for path in given], FileSelection(everything=True))
     return {source.path: source.origin for source in found if source.origin is not None}
 
 

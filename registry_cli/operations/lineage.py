@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.names import Reference
@@ -15,11 +16,10 @@ from ..errors import InvalidInput, NotFound, RegistryError
 from ..lineage import reproducibility
 from ..store import codec
 from .read import get_version, read_sidecar
-from .search import iter_models, raise_error, search_versions
+from .search import list_models, raise_error, search_versions
 
 if TYPE_CHECKING:
     from ..core.results import Recipe
-    from ..lineage.process_info import Caller
     from .context import RegistryContext
     from .search import OnDamage
 
@@ -56,18 +56,19 @@ def get_recipe(context: RegistryContext, ref: str | Reference) -> Recipe:
 def check_reproducibility(
     context: RegistryContext,
     ref: str | Reference,
-    caller: Caller,
     *,
     python: str | os.PathLike[str] | None = None,
     progress: Progress = SILENT,
 ) -> tuple[ReproducibilityCheck, ...]:
-    """Check which conditions for making a version again hold here and now.
+    """Check which conditions for making a version again hold for this program: its folder, repository and environment.
 
     Args:
-        caller: The program whose folder, repository and environment are compared.
         python: An interpreter or the folder of another environment.
     """
     version = get_version(context, ref)
+    from ..lineage.process_info import Caller
+
+    caller = (context.caller and context.caller()) or Caller(str(Path.cwd()), {})
     folder = None if python is None else os.fspath(python)
     kept: dict[str, bytes | str] = {}
     for name in codec.sidecar_digests(version.lineage):
@@ -88,7 +89,7 @@ def check_reproducibility(
 DEEPEST = 200
 _ABOVE = "told above"
 _CYCLE = "its own ancestor"
-_FURTHER = "goes on; see --depth"
+_FURTHER = "goes on beyond this depth"
 #: What stands beside a name on the way, its kin not yet known.
 _Next = Callable[[LineageNode], list[LineageNode]]
 
@@ -201,7 +202,7 @@ class LineageIndex:
 
     @cached_property
     def _models(self) -> dict[str, ModelRecord]:
-        return {model.name: model for model in iter_models(self._context, on_damage=self._on_damage)}
+        return {model.name: model for model in list_models(self._context, on_damage=self._on_damage)}
 
     @cached_property
     def _by_id(self) -> dict[str, str]:

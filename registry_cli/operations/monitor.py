@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core import names, values
-from ..core.lazy_dataclass import dataclass, replace
+from ..core.lazy_dataclass import Record, RecordList, dataclass, replace
 from ..core.names import Reference
 from ..core.observations import Observation, fold, format_slice
 from ..core.quantities import parse_duration, parse_time, to_epoch
@@ -41,7 +41,7 @@ _ACTIONS = frozenset({"alerted", "recovered", "observations-closed"})
 
 
 @dataclass(frozen=True)
-class ObservationsRecorded:
+class ObservationsRecorded(Record):
     """The outcome of recording observations: of which version, how many, of which metrics, and the times they span.
 
     ``first`` and ``last`` are ISO 8601 in UTC.
@@ -102,7 +102,7 @@ def observe(
     if request_id:
         found = [each._replace(id=names.request_id(request_id)) for each in found]
     if not found:
-        raise InvalidInput("no metric is given", "write KEY=NUMBER, or --from FILE")
+        raise InvalidInput("no metric is given", "give `metrics`, or `rows`")
     snapshot, number = resolve_version(context, reference)
     if not dry_run:
         observation_files.append(
@@ -203,7 +203,7 @@ def monitor(
     window: str | timedelta | None = None,
     dry_run: bool = False,
     request_id: str | None = None,
-) -> list[SeriesStatus]:
+) -> RecordList[SeriesStatus]:
     """Check the observations of versions against the rules, and record each alert that begins or ends.
 
     Args:
@@ -228,7 +228,7 @@ def monitor(
     found: list[SeriesStatus] = []
     for reference in [Reference.coerce(each) for each in as_list(refs, "refs") or list_model_names(context)]:
         found += _monitor_model(context, reference, span, dry_run or span is not None, request_id)
-    return sorted(found, key=lambda each: each.outcome == "")  # what no rule is about comes last
+    return RecordList(sorted(found, key=lambda each: each.outcome == ""))  # what no rule is about comes last
 
 
 def _monitor_model(

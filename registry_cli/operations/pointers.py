@@ -64,7 +64,7 @@ def promote(
     reference = Reference.parse_version(ref)
     rules.check_stage(stage, context.stages)
     if force and not reason.strip():
-        raise InvalidInput("--force needs a reason", "say why: --reason TEXT")
+        raise InvalidInput("`force` needs a reason", "say why with `reason`")
     if done := _find_done(context, reference.model, request_id, "promoted", stage):
         return done
     try:

@@ -17,7 +17,7 @@ from .context import open_model, read_version, resolve_version
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
     from datetime import datetime
-    from typing import Protocol
+    from typing import BinaryIO, Protocol
 
     from ..core.records import ModelRecord
     from ..core.results import Signature
@@ -152,6 +152,26 @@ def cat(
     if chosen is None:
         chosen = [manifest.find_file(entries, file, record.ref)]
     fetch.write(model, record, chosen, stream.write)
+
+
+def open_file(
+    context: RegistryContext, ref: str | Reference, file: str | None = None, *, as_of: str | datetime | None = None
+) -> BinaryIO:
+    """Open a file of a version for reading: ``with reg.open_file("churn@production") as f: model = joblib.load(f)``.
+
+    All of its bytes are compared with what was stored before the first is handed out.
+
+    Args:
+        file: The path in the version; None for the only file.
+
+    Raises:
+        NotFound: The version has no such file, or several.
+        Damaged: The file is not as it was stored.
+    """
+    from ..store import fetch, manifest
+
+    model, record = read_version(context, ref, resolve_time(as_of, context.clock))
+    return fetch.open_file(model, record, manifest.find_file(model.manifest(record), file, record.ref))
 
 
 def select_files(

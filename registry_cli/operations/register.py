@@ -5,20 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from .. import operations
 from ..core import names, values
 from ..core.lazy_dataclass import replace
-from ..core.names import Reference
 from ..core.normalization import METRIC, PARAM, normalize
 from ..core.progress import SILENT, Progress
 from ..core.records import Event, StageTable, VersionRecord
 from ..core.redaction import redact_kinds, redact_value
-from ..core.results import FileReport, PointerChange, RegisterResult
+from ..core.results import FileReport, PointerChange, RegisteredVersion
 from ..core.times import format_time
+from ..core.values import Lineage
 from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
 from ..rules import stages as rules
 from ..store import codec, creation, journal, manifest, reader, registration, source_files, staging
@@ -43,84 +42,86 @@ if TYPE_CHECKING:
 def register(
     context: RegistryContext,
     name: str,
-    paths: OneOrMore[PathLike],
+    paths: OneOrMore[PathLike] | Mapping[str, PathLike],
     *,
-    exclude: OneOrMore[str] = (),
-    include: OneOrMore[str] = (),
     params: Mapping[str, object] | None = None,
     metrics: Mapping[str, object] | None = None,
     tags: Mapping[str, object] | None = None,
     annotations: Mapping[str, object] | None = None,
-    params_only: OneOrMore[str] = (),
-    metrics_only: OneOrMore[str] = (),
+    message: str = "",
+    lineage: Lineage | Mapping[str, Any] | bool = True,
+    stage: str | None = None,
+    alias: str | None = None,
+    include: OneOrMore[str] = (),
+    exclude: OneOrMore[str] = (),
+    if_changed: bool = False,
+    update: bool = False,
     skip_invalid: bool = False,
-    lineage: Mapping[str, object] | None = None,
+    how: str = "copy",
     inspect: bool = True,
     scan: str | None = None,
     unsafe: str = "",
-    parents: OneOrMore[str | Reference] = (),
-    data: OneOrMore[PathLike] = (),
-    code: OneOrMore[PathLike] = (),
-    command: str = "",
-    environment: str | os.PathLike[str] | None = None,
-    python: str | os.PathLike[str] | None = None,
-    capture: OneOrMore[str] | None = None,
-    message: str = "",
-    stage: str | None = None,
-    alias: str | None = None,
-    if_changed: bool = False,
-    update: bool = False,
-    how: str = "copy",
-    stdin_name: str | None = None,
     reuse_name: bool = False,
     dry_run: bool = False,
     request_id: str | None = None,
     progress: Progress = SILENT,
-) -> RegisterResult:
+) -> RegisteredVersion:
     """Store files as the next version of model ``name``, which is created if it doesn't exist.
 
-    Files: ``paths`` are files, a folder (its contents), or ``-`` for standard input, stored as ``stdin_name``. Of a
-    folder, what the globs of ``exclude`` or the lines of its ``.registryignore`` match, and by default ``.git/``,
-    ``__pycache__/`` and the like are left out; ``include`` includes files again, also those that look like secrets,
-    which are refused otherwise. Files inside a registry are refused. ``how`` is ``copy``, ``link`` (hard links to your
-    files, which must not be changed afterwards) or ``move``. With ``if_changed``, files equal to those of the latest
-    version return that version; the result names the given values that it does not have, and with ``update`` metrics,
-    tags and annotations among these are stored.
+    Args:
+        name: The model.
+        paths: Files, a folder (its contents), or ``-`` for standard input; a mapping gives each file its name in the
+            version: ``{"model.pkl": "runs/17/best.pkl"}``. Files inside a registry are refused.
+        params: May be nested, as ``metrics``: names get dots, None is left out, scalars and arrays of NumPy and the like
+            are converted (see ``docs/reference/metrics.md``).
+        metrics: Numbers.
+        tags: Labels.
+        annotations: Free text by key.
+        message: What this version is.
+        lineage: False records nothing of where it comes from; a :class:`Lineage`, or a mapping with its fields, states
+            parents, data, code and so on.
+        stage: The stage to promote it to.
+        alias: The alias to point to it.
+        include: Globs of files to include after all, also of those that look like secrets, which are refused otherwise.
+        exclude: Globs of files to leave out, beside ``.git/``, ``__pycache__/`` and the like, and the lines of a folder's
+            ``.registryignore``.
+        if_changed: Files equal to those of the latest version return that version; ``not_stored`` names the given
+            values that it does not have.
+        update: With ``if_changed``, store new metrics, tags and annotations of that version.
+        skip_invalid: Leave invalid params and metrics out, and return them in ``skipped``.
+        how: ``copy``, ``link`` (hard links to your files, which must not be changed afterwards) or ``move``.
+        inspect: Record the format, framework and signature of the files.
+        scan: A mode stricter than the registry's own: ``warn``, ``refuse-dangerous``, ``allowlist``.
+        unsafe: The reason, which is recorded, for registering files that the scan would refuse.
+        reuse_name: A new model may get a former name of another model.
+        dry_run: Check all and write nothing: the result is the version as it would probably be, with its files in
+            ``manifest``.
+        request_id: Repeating the call with the same id is safe.
+        progress: Called with the number of bytes that were copied since the last call.
 
-    Values: ``params`` and ``metrics`` may be nested: names get dots, None is left out, scalars and arrays of NumPy and
-    the like are converted (see ``docs/reference/metrics.md``). ``params_only`` and ``metrics_only`` are globs for the
-    names to keep. Invalid values are refused, or with ``skip_invalid`` left out and returned in ``skipped``. Secrets in
-    ``message``, ``params``, ``tags``, ``annotations`` and ``unsafe`` are replaced by ``***``, with a warning for each.
+    Secrets in ``message``, ``params``, ``tags``, ``annotations`` and ``unsafe`` are replaced by ``***``, with a warning
+    for each.
 
-    Lineage: ``parents`` are versions that it was made from, ``data`` and ``code`` files, folders, ``.dvc`` files, or
-    addresses with a digest (``s3://bucket/key#sha256:…``), ``command`` is what made it, ``environment`` a file that
-    lists packages, ``python`` an interpreter or the folder of an environment. ``capture`` lists the parts to capture, of
-    ``git``, ``patch``, ``run`` and ``environment``, by default those in ``registry.yaml``; it needs a ``caller``, see
-    :meth:`Registry.open`. ``inspect`` adds what the files are; ``lineage`` has precedence over all that is captured.
-
-    Scan: ``scan`` is a mode stricter than the registry's own: ``warn``, ``refuse-dangerous``, ``allowlist``; ``unsafe``
-    is the reason, which is recorded, for registering files that the scan would refuse.
-
-    A new model can't get a former name of another model, unless ``reuse_name``. ``progress`` is called with the number
-    of bytes that were copied since the last call. With ``dry_run`` all is checked and nothing is written: the result has
-    the version as it would probably be, and its files in ``manifest``.
-
-    Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
-    :class:`Indeterminate` when the version is there, or may be.
+    Raises:
+        InvalidInput: A value is not valid. Nothing was written, as with the next three.
+        NotFound: A file, the stage, or a parent does not exist.
+        Refused: The scan, a policy, or the rules about files refuse it.
+        Conflict: It is protected, or was changed meanwhile.
+        Indeterminate: The version is there, or may be.
     """
     names.model_name(name)
-    given_params = normalize(PARAM, params, only=params_only, skip_invalid=skip_invalid)
-    given_metrics = normalize(METRIC, metrics, only=metrics_only, skip_invalid=skip_invalid)
+    given_params = normalize(PARAM, params, skip_invalid=skip_invalid)
+    given_metrics = normalize(METRIC, metrics, skip_invalid=skip_invalid)
     if how not in staging.HOW:
         raise InvalidInput(f"files can't be taken by '{how}'", f"use {', '.join(staging.HOW)}")
-    paths = values.as_list(paths, "paths")
-    if how != "copy" and "-" in paths:
-        raise InvalidInput(f"standard input can't be taken by '{how}'", "leave out --link and --move")
+    named = _name_paths(paths)
+    if how != "copy" and any(path == "-" for path, _ in named):
+        raise InvalidInput(f"standard input can't be taken by '{how}'", "copy it")
     if update and not if_changed:
         raise InvalidInput("update has no effect without if_changed", "set both: a new version has all that is given")
     _check_pointers(context, name, stage, alias, request_id)
-    if lineage:
-        lineage = cast("Mapping[str, object]", redact_value(lineage))
+    stated = Lineage.coerce(lineage)
+    extra = cast("dict[str, object]", redact_value(dict(stated.extra)))
     if update and request_id:
         names.request_id(f"{request_id}:annotations")  # as for those of the pointers
     scan_rules = get_scan_rules(context).with_mode(scan)
@@ -134,18 +135,12 @@ def register(
     analysis: ArtifactAnalysis | None = None
     report = FileReport()
     origin: LineageCapture | None = None
-    planned: RegisterResult | None = None
+    planned: RegisteredVersion | None = None
     if outcome is None:
-        stated = {
-            "parents": values.as_list(parents, "parents"), "data": values.as_list(data, "data"),
-            "code": values.as_list(code, "code"), "command": command,
-        }  # fmt: skip
-        found, report = _collect_files(context, paths, stdin_name, exclude, include)
-        origin = _make_capture(
-            context, {**stated, "environment": environment, "python": python}, capture, lineage or {}
-        )
+        found, report = _collect_files(context, named, exclude, include)
+        origin = _make_capture(context, stated, extra)
         analysis = ArtifactAnalysis(
-            dict(lineage or {}), context.modes, inspect=inspect, scan=scan_rules, unsafe=unsafe, origin=origin,
+            extra, context.modes, inspect=inspect, scan=scan_rules, unsafe=unsafe, origin=origin,
             progress=progress,
         )  # fmt: skip
         if dry_run:
@@ -153,7 +148,7 @@ def register(
                 context, record, found, analysis, how=how, if_changed=if_changed, stage=stage, alias=alias,
                 progress=progress,
             )  # fmt: skip
-            outcome = RegisterOutcome(planned.version.number, planned.why, planned.added)
+            outcome = RegisterOutcome(planned.number, planned.why, planned.added)
         else:
             outcome = store_version(
                 context, record, event, found, analysis, how=how, if_changed=if_changed,
@@ -163,7 +158,7 @@ def register(
     with _after_registration(ref, event.id):  # each pointer is a commit: a repetition finishes what is missing
         left = None
         if outcome.why == UNCHANGED:
-            known = {**(origin.capture_stated(progress) if origin else {}), **(lineage or {})}
+            known = {**(origin.capture_stated(progress) if origin else {}), **extra}
             left = compare_unstored(record, get_version(context, ref), known)
         updated = _update(context, ref, left, event.id, dry_run) if update and left else ()
         new = planned if planned and planned.new else None
@@ -173,10 +168,11 @@ def register(
             analysis.warnings if analysis else (), outcome.warnings,
         )  # fmt: skip
         not_stored = tuple(name for name in left.names if name not in updated) if left else ()
-        return RegisterResult(
-            new.version if new else get_version(context, ref), not outcome.why, outcome.added, outcome.why, tuple(chain(*warnings)),
-            report.excluded, report.empty_folders, not_stored, updated,
-            (*given_params.skipped, *given_metrics.skipped), moved, new.manifest if new else (),
+        return _make_registered(
+            new or get_version(context, ref), new=not outcome.why, added=outcome.added, why=outcome.why,
+            warnings=tuple(chain(*warnings)), excluded=report.excluded, empty_folders=report.empty_folders,
+            not_stored=not_stored, updated=updated, skipped=(*given_params.skipped, *given_metrics.skipped), moved=moved,
+            manifest=new.manifest if new else (),
         )  # fmt: skip
 
 
@@ -191,7 +187,7 @@ def _preview(
     stage: str | None,
     alias: str | None,
     progress: Progress,
-) -> RegisterResult:
+) -> RegisteredVersion:
     """Check all that a registration would check, and write nothing; or the latest version if it has these files."""
     paths = context.layout.model(record.model)
     creation.ensure_name_is_free(context.layout, record.model)
@@ -199,7 +195,7 @@ def _preview(
     found = registration.preview(context.layout, paths, sources, how, progress)
     data = manifest.dumps(found.entries)
     if if_changed and newest and newest.digest == manifest.digest(data):
-        return RegisterResult(newest, False, 0, UNCHANGED)
+        return _make_registered(newest, new=False, why=UNCHANGED)
     files_by_name = {source.path: source.origin for source in sources if source.origin}
     analysis.analyze_files(files_by_name, lambda *_: None)
     version = replace(
@@ -214,7 +210,11 @@ def _preview(
         for name, pointers in ((stage, table.stages), (alias, table.aliases))
         if name
     ]
-    return RegisterResult(version, True, found.added, moved=tuple(moved), manifest=tuple(found.entries))
+    return _make_registered(version, added=found.added, moved=tuple(moved), manifest=tuple(found.entries))
+
+
+def _make_registered(version: VersionRecord, **outcome: Any) -> RegisteredVersion:
+    return RegisteredVersion(**{name: getattr(version, name) for name in VersionRecord.__match_args__}, **outcome)
 
 
 def _make_record(
@@ -261,12 +261,21 @@ def _set_pointers(
     return tuple(moved)
 
 
+def _name_paths(paths: OneOrMore[PathLike] | Mapping[str, PathLike]) -> list[tuple[PathLike, str | None]]:
+    """The paths to register, each with the name that was given for it."""
+    if isinstance(paths, Mapping):
+        if not all(isinstance(path, (str, os.PathLike)) for path in paths.values()):
+            raise InvalidInput("'paths' takes a path for each name", 'for example {"model.pkl": "runs/17/best.pkl"}')
+        return [(path, name) for name, path in paths.items()]
+    return [(path, None) for path in values.as_list(paths, "paths")]
+
+
 def _collect_files(
-    context: RegistryContext, paths: list[Any], stdin_name: str | None, exclude: OneOrMore[str], include: OneOrMore[str]
+    context: RegistryContext, paths: list[tuple[PathLike, str | None]], exclude: OneOrMore[str], include: OneOrMore[str]
 ) -> tuple[list[SourceFile], FileReport]:
     """The files to store, and a report of what is left out."""
     choice = make_file_selection(context, exclude, include)
-    found = source_files.collect(paths, stdin_name, choice)
+    found = source_files.collect(paths, choice)
     report = choice.report()
     collisions = manifest.find_name_collisions(source.path for source in found) if len(found) > 1 else []
     return found, replace(report, warnings=(*report.warnings, *collisions, *choice.unused()))
@@ -291,26 +300,31 @@ def _update(context: RegistryContext, ref: str, left: Unstored, request_id: str,
     return tuple(updated)
 
 
-def _make_capture(
-    context: RegistryContext, stated: dict[str, Any], capture: OneOrMore[str] | None, given: Mapping[str, object]
-) -> LineageCapture | None:
+def _make_capture(context: RegistryContext, stated: Lineage, extra: Mapping[str, object]) -> LineageCapture | None:
     """What captures where a version comes from, its arguments checked; None if there is nothing to capture."""
-    if claimed := next(iter(codec.sidecar_digests(given)), ""):
+    if claimed := next(iter(codec.sidecar_digests(extra)), ""):
         raise InvalidInput(f"the lineage names the digest of {claimed}, which is no file yet", "leave the digest out")
-    if capture is not None:
-        capture = values.as_list(capture, "capture")
-    if capture and context.caller is None:
-        raise InvalidInput("nothing is known of the program that registers", "use Registry.open(), or give caller=")
-    stated = {name: os.fspath(each) if isinstance(each, os.PathLike) else each for name, each in stated.items()}
-    parents = {version.ref: model for model, version in map(partial(read_version, context), stated["parents"])}
-    identities = {ref: codec.model_id(model.document()) for ref, model in parents.items()}
-    stated |= {"parents": list(parents), "parent_models": {ref: each for ref, each in identities.items() if each}}
-    if context.caller is None and not any(stated.values()):
+    capture = None if stated.capture is None else values.as_list(stated.capture, "capture")
+    caller = context.caller() if context.caller is not None and capture != [] else None
+    if capture and caller is None:
+        raise InvalidInput("nothing is known of the program that registers", "open the registry with lineage=True")
+    parents = [read_version(context, each) for each in values.as_list(stated.parents, "parents")]
+    identities = {version.ref: codec.model_id(model.document()) for model, version in parents}
+    user: dict[str, Any] = {
+        "parents": [version.ref for _, version in parents],
+        "parent_models": {ref: each for ref, each in identities.items() if each},
+        "data": values.as_list(stated.data, "data"),
+        "code": values.as_list(stated.code, "code"),
+        "command": stated.command,
+        "environment": stated.environment if stated.environment is None else os.fspath(stated.environment),
+        "python": stated.python if stated.python is None else os.fspath(stated.python),
+    }
+    if caller is None and not any(user.values()):
         return None
     from ..lineage import capture as capturing
 
     parts = capturing.resolve_parts(capture, context.settings.extra.get("lineage"), str(context.layout.config))
-    return capturing.LineageCapture(capturing.UserLineage(**stated), context.caller, parts, get_account_name())
+    return capturing.LineageCapture(capturing.UserLineage(**user), caller, parts, get_account_name())
 
 
 def store_version(
@@ -400,6 +414,6 @@ def _after_registration(ref: str, request_id: str) -> Iterator[None]:
         if isinstance(error, RegistryError) and not isinstance(error, Indeterminate):
             error.message = f"{ref} is registered, but: {error.message}"
             if not isinstance(error, Refused):  # by the policy of the stage: to repeat it would not help
-                error.hint = f"retry with --request-id {request_id}"
+                error.hint = f"retry with `request_id` {request_id}"
             raise
         raise indeterminate(f"{ref} is registered", request_id, error) from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..core import names
-from ..core.lazy_dataclass import dataclass, replace
+from ..core.lazy_dataclass import Record, dataclass, replace
 from ..core.observations import Observation, fold
 from ..core.quantities import parse_timestamp, to_epoch
 from ..core.records import JournalEntry, ModelHistoryEntry, ModelRecord, RegistryRecord, VersionRecord
@@ -39,7 +39,7 @@ from .context import open_model, open_snapshot
 from .export import resolve_target_path
 from .monitor import MonitorHistory
 from .ownership import Copy, replaceable_file
-from .search import iter_models, list_model_names, list_versions, search_versions
+from .search import list_model_names, list_models, list_versions, search_versions
 from .settings import SettingsDocument, SettingsScope
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ _DOCUMENT = 64 << 20
 
 
 @dataclass(frozen=True)
-class ReportWritten:
+class ReportWritten(Record):
     """The outcome of writing a report: where it is, how many models and files it has, and its size in bytes."""
 
     path: str
@@ -91,7 +91,7 @@ def collect_report(
         versions.setdefault(version.model, []).append(version)
     settings_of = _SettingsReader(context.layout)
     found: list[ModelReport] = []
-    for record in iter_models(context, on_damage=keep):
+    for record in list_models(context, on_damage=keep):
         if not chosen or record.name in versions:
             try:
                 found.append(_read_model(context, record, versions.get(record.name, []), first, settings_of))

@@ -359,7 +359,7 @@ def _iter_steps(
             if not steps and models is not None:
                 raise InvalidInput(
                     f"{name} has no retention policy",
-                    "say how old (--older-than 90d), or write 'retention' into its model.yaml",
+                    "say how old with `older_than`, for example 90d, or write 'retention' into its model.yaml",
                 )
         except RegistryError as error:
             on_error(error)

@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from ..core.lazy_dataclass import RecordList
 from ..core.names import is_model_name
 from ..core.records import ModelRecord, ModelSummary, RegistryRecord, VersionRecord, VersionSummary
 from ..core.text import find_nearest, suggest
@@ -63,11 +64,12 @@ def _is_deleted(context: RegistryContext, name: str) -> bool:
         return False
 
 
-def iter_models(
+def list_models(
     context: RegistryContext, *, as_of: str | datetime | None = None, on_damage: OnDamage = raise_error
-) -> Iterator[ModelRecord]:
-    """Iterate over all models in the order of names, now or at a time."""
-    return (each.model for each in iter_overview(context, as_of=as_of, on_damage=on_damage, glances=False))
+) -> RecordList[ModelRecord]:
+    """Return all models in the order of names, now or at a time."""
+    found = iter_overview(context, as_of=as_of, on_damage=on_damage, glances=False)
+    return RecordList(each.model for each in found)
 
 
 def iter_overview(
@@ -159,17 +161,32 @@ def list_versions(
     limit: int | None = None,
     as_of: str | datetime | None = None,
     on_damage: OnDamage = raise_error,
-) -> list[VersionRecord]:
+) -> RecordList[VersionRecord]:
     """Return the versions of a model, the newest first unless ``sort`` says otherwise; see :meth:`search`.
 
     With ``as_of``, the versions of that time with their stages, aliases and archive of that time.
     """
     open_model(context, name)
     search = SearchExecution(name, where, archived, sort, limit)
-    found = list(_find_versions(context, search, resolve_time(as_of, context.clock), on_damage))
+    found = RecordList(_find_versions(context, search, resolve_time(as_of, context.clock), on_damage))
     if not found and as_of is None:
         open_snapshot(context, name)  # or it was deleted
     return found
+
+
+def search(
+    context: RegistryContext,
+    where: str | Sequence[str] = "",
+    *,
+    archived: bool = False,
+    sort: str = "",
+    limit: int | None = None,
+    as_of: str | datetime | None = None,
+    on_damage: OnDamage = raise_error,
+) -> RecordList[VersionRecord]:
+    """Return the versions of all models that match a query; see :meth:`iter_search`."""
+    found = search_versions(context, where, archived=archived, sort=sort, limit=limit, as_of=as_of, on_damage=on_damage)
+    return RecordList(found)
 
 
 def search_versions(
@@ -182,7 +199,7 @@ def search_versions(
     as_of: str | datetime | None = None,
     on_damage: OnDamage = raise_error,
 ) -> Iterator[VersionRecord]:
-    """Search the versions of all models.
+    """Iterate over the versions of all models that match a query, without holding all of them in memory.
 
     Args:
         where: A query, or several that must all match.
@@ -364,7 +381,7 @@ class KnownNames:
     def _models(self) -> list[ModelRecord]:
         if self._model is not None:
             return [get_model(self._context, self._model, as_of=self._as_of)]
-        return list(iter_models(self._context, as_of=self._as_of, on_damage=lambda _: None))
+        return list_models(self._context, as_of=self._as_of, on_damage=lambda _: None)
 
     @cached_property
     def _fields(self) -> Iterable[str]:

@@ -159,13 +159,13 @@ def ensure_not_former_name(context: RegistryContext, name: str, reuse_name: bool
             if reader.is_deleted(paths):
                 raise Conflict(
                     f"'{name}' is the name of a deleted model",
-                    "choose another name, or add --reuse-name: version numbers continue after its last one",
+                    "choose another name, or add `reuse_name`: version numbers continue after its last one",
                 )
         return
     if now := store.model_names.find_renamed_model(context.layout, name, most=None, but=but):
         raise Conflict(
             f"'{name}' is a former name of the model '{now}'",
-            f"use {now}, or add --reuse-name to make another model of that name",
+            f"use {now}, or add `reuse_name` to make another model of that name",
         )
 
 

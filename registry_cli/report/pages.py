@@ -52,9 +52,14 @@ def _read(name: str) -> bytes:
     return files(__package__).joinpath(name).read_bytes()
 
 
+def read_style() -> str:
+    """The style sheet of all pages."""
+    return _read(STYLE).decode()
+
+
 def _page(title: str, registry: str, body: Child, *, linked: str | None = None, script: bool = False) -> bytes:
     """A whole document. ``linked`` is the way up to the style sheet; None puts it into the page."""
-    style, code = _read(STYLE).decode(), _read(SCRIPT).decode()
+    style, code = read_style(), _read(SCRIPT).decode()
     rules = ["default-src 'none'", "base-uri 'none'", "form-action 'none'"]
     rules.append(f"style-src '{_hash(style)}'" if linked is None else "style-src 'self' file:")
     if script:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 VERSIONS, EVENTS, CHARTS, DAYS = 100, 100, 6, 60
 #: So many metrics a row shows.
 _METRICS = 4
-_STYLES = {
+STYLES = {
     "production": "good", "staging": "warn", "development": "info", "ok": "good", "passed": "good", "alert": "bad",
     "stale": "bad", "failed": "bad", "pending": "warn", "waiting": "warn", "in-force": "good", "rejected": "bad",
 }  # fmt: skip
@@ -26,7 +26,7 @@ _STYLES = {
 
 def tag(text: str, kind: str = "") -> Markup:
     """A short word in a coloured pill; without ``kind`` by what it says."""
-    return element("span", text, class_=f"tag {kind or _STYLES.get(text, '')}".strip())
+    return element("span", text, class_=f"tag {kind or STYLES.get(text, '')}".strip())
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Child]], **attributes: object) -> Markup:
@@ -88,7 +88,7 @@ def list_metrics(metrics: Mapping[str, Any], most: int = _METRICS) -> Markup | N
 
 def pointers(version: VersionRecord) -> list[Markup]:
     """The stages and aliases of a version as pills."""
-    found = [tag(stage, _STYLES.get(stage, "info")) for stage in version.stages]
+    found = [tag(stage, STYLES.get(stage, "info")) for stage in version.stages]
     found += [tag(f"@{alias}") for alias in version.aliases]
     return [*found, tag("archived")] if version.archived else found
 
@@ -106,15 +106,15 @@ def live_section(report: ModelReport) -> Markup:
             ("metrics", list_metrics(version.metrics)),
             ("message", version.message),
             ("digest", element("span", f"sha256:{version.digest[:12]}", class_="mono")),
-            ("source", _format_source(version)),
+            ("source", format_source(version)),
         ]
         items = [(element("dt", name), element("dd", value)) for name, value in facts if value]
-        title = element("p", tag(stage, _STYLES.get(stage, "info")), element("strong", version.ref))
+        title = element("p", tag(stage, STYLES.get(stage, "info")), element("strong", version.ref))
         cards.append(element("div", title, element("dl", items), class_="box pad"))
     return section("Live versions", element("div", cards, class_="grid") if cards else None)
 
 
-def _format_source(version: VersionRecord) -> str:
+def format_source(version: VersionRecord) -> str:
     git = version.lineage.get("git")
     if isinstance(git, Mapping) and git.get("commit"):
         return f"commit {str(git['commit'])[:12]}{' with changes' if git.get('dirty') else ''}"
@@ -226,7 +226,7 @@ def lineage_section(report: ModelReport) -> Markup:
         parents = version.lineage.get("parents")
         data = version.lineage.get("data")
         facts = [
-            ("source", _format_source(version)),
+            ("source", format_source(version)),
             ("parents", ", ".join(_name_of(each) for each in parents) if isinstance(parents, list) else ""),
             ("data", ", ".join(_name_of(each) for each in data) if isinstance(data, list) else ""),
             ("framework", str(version.lineage.get("framework") or "")),
@@ -268,7 +268,7 @@ def disk_section(report: ModelReport) -> Markup:
 
 def history_section(entries: Sequence[JournalEntry], title: str = "History") -> Markup:
     """The newest events of a model."""
-    rows = [_event_row(each.event) for each in entries[:EVENTS]]
+    rows = [event_row(each.event) for each in entries[:EVENTS]]
     columns = ("Time (UTC)", "Who", "Action", "Version", "Details")
     return section(title, table(columns, rows) if rows else None)
 
@@ -277,14 +277,14 @@ def recent_section(entries: Sequence[ModelHistoryEntry], link: Mapping[str, str]
     """The newest events of all models."""
     rows = []
     for each in entries:
-        at, who, action, version, details = _event_row(each.entry.event)
+        at, who, action, version, details = event_row(each.entry.event)
         name = element("a", each.model, href=link[each.model]) if each.model in link else each.model
         rows.append((at, who, action, join(name, version), details))
     columns = ("Time (UTC)", "Who", "Action", "Model", "Details")
     return section("Recent changes", table(columns, rows) if rows else None)
 
 
-def _event_row(event: Event) -> tuple[Child, ...]:
+def event_row(event: Event) -> tuple[Child, ...]:
     version = f"@{event.version}" if event.version is not None else ""
     when = element("td", format_time(event.at), class_="nowrap")
     return (

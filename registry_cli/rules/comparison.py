@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ..core.lazy_dataclass import dataclass, replace
+from ..core.lazy_dataclass import Record, dataclass, replace
 from ..core.names import Reference, Selector, version_number
 from ..core.records import VersionRecord
 from ..core.values import flatten
@@ -25,7 +25,7 @@ _NAMED = 10
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(Record):
     """A value that differs between two versions: its name, and its value in each; None where it is absent."""
 
     name: str
@@ -61,7 +61,7 @@ class MetricDifference(Difference):
 
 
 @dataclass(frozen=True)
-class StoredFile:
+class StoredFile(Record):
     """The content of a file: its sha256, and its size in bytes."""
 
     sha256: str
@@ -79,7 +79,7 @@ class FileDifference(Difference):
 
 
 @dataclass(frozen=True)
-class Diff:
+class Diff(Record):
     """The differences of two versions, each section sorted by name.
 
     ``message`` has at most one entry. ``lineage`` has dotted names. ``signature`` has the inputs, outputs and features
@@ -114,7 +114,7 @@ class Diff:
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(Record):
     """One param, metric or tag of several versions; None for a version without it.
 
     Of a metric, ``best`` are the indexes of the best values (see :func:`best`), ``lower`` says whether lower is better
@@ -135,7 +135,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Record):
     """Versions of one model side by side: each row has a value for each of ``versions``, in their order."""
 
     model: str
@@ -270,7 +270,7 @@ def compare(
 
 def _check_named(versions: Sequence[VersionRecord], lower: Collection[str], higher: Collection[str]) -> None:
     if both := sorted(set(lower) & set(higher)):
-        raise InvalidInput(f"'{both[0]}' is in both --lower and --higher", "use one of them")
+        raise InvalidInput(f"'{both[0]}' is in both `lower` and `higher`", "use one of them")
     measured = {name for version in versions for name in version.metrics}
     if versions and (unknown := sorted((set(lower) | set(higher)) - measured)):
         known = ", ".join(sorted(measured)[:_NAMED])

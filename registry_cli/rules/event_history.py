@@ -196,7 +196,7 @@ def parse_event_filter(
         hint = suggest(action, ACTIONS) or f"there are {', '.join(ACTIONS)}"
         raise InvalidInput(f"there is no action '{action}'", hint)
     if since and until and since >= until:
-        raise InvalidInput("the time ends before it begins", "give --until a later time than --since")
+        raise InvalidInput("the time ends before it begins", "give `until` a later time than `since`")
     return EventFilter(since or "", until or "", asked, stage or "")
 
 

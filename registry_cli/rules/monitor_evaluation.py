@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from ..core.lazy_dataclass import dataclass
+from ..core.lazy_dataclass import Record, dataclass
 from ..core.observations import Observation
 from ..core.quantities import EPOCH, parse_epoch
 from ..core.times import format_time
@@ -42,7 +42,7 @@ class WindowMean(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SeriesStatus:
+class SeriesStatus(Record):
     """A series of observations and what its rule says of it.
 
     ``value`` is the mean over the newest window, ``samples`` how many are behind it; ``last`` is the time of the newest

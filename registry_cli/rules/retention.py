@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from ..core import quantities
-from ..core.lazy_dataclass import dataclass, field, replace
+from ..core.lazy_dataclass import Record, dataclass, field, replace
 from ..core.names import Reference
 from ..core.records import Event, StageTable, VersionRecord
 from ..core.text import escape_for_message, suggest
@@ -27,7 +27,7 @@ from .stages import ARCHIVE, DELETE, PACK
 
 
 @dataclass(frozen=True)
-class RetentionDecision:
+class RetentionDecision(Record):
     """Whether a version is chosen, and the reason in words. ``freed`` are the bytes that deleting it frees, or (an
     estimate) packing it. A file that several chosen versions share counts for the newest, one that is kept not.
     """
@@ -39,7 +39,7 @@ class RetentionDecision:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Record):
     """What is to be done to a model: ``action`` is ``archive``, ``delete`` or ``pack``, ``rules`` the rules in words.
 
     ``verdicts`` has every version that is not deleted, the newest first; a plan to pack only those that may be packed.

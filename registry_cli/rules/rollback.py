@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ..core.lazy_dataclass import dataclass
+from ..core.lazy_dataclass import Record, dataclass
 from ..core.quantities import parse_epoch, to_epoch
 from ..core.records import Event, StageTable
 from ..core.version_ranges import VersionRanges
@@ -101,7 +101,7 @@ def check_recent_rollback(line: StageTimeline, model: str, stage: str, current: 
     ago = f"{int(age) // 60} min ago" if age >= 60 else f"{max(int(age), 0)} s ago"
     raise RecentRollback(
         f"{stage} of {model} was rolled back from {before} to {after} by {event.by} {ago}",
-        f"registry rollback {model} {stage} --list shows where it is now; add --again to roll it back once more",
+        f"registry rollback {model} {stage} --list shows where it is now; `again` rolls it back once more",
         current,
     )
 
@@ -163,7 +163,7 @@ def suggest_rollback(table: StageTable, model: str, stage: str, line: StageTimel
 
 
 @dataclass(frozen=True)
-class StageHolder:
+class StageHolder(Record):
     """A version that held, or holds, a stage. ``state`` is ``current``, ``next`` (the target of a rollback),
     ``earlier``, ``rolled-back`` (possible with ``to``), ``archived``, ``rejected`` or ``deleted``.
     """
@@ -216,7 +216,7 @@ def check_rollback_targets(
     """Raise :class:`Conflict` if ``numbers`` has a version that a rollback of an occupied stage would go to."""
     for stage, target in find_rollback_targets(table, numbers, chains).items():
         message = f"{model}@{target} is what a rollback of {stage} would go to"
-        raise Conflict(message, "keep it, or say --force with a --reason")
+        raise Conflict(message, "keep it, or use `force` with a `reason`")
 
 
 def get_moved_pointer(event: Event) -> tuple[str, str] | None:

@@ -39,10 +39,10 @@ class ScanRules:
         """Return the rules with another mode, which must not be more permissive: otherwise :class:`Refused`."""
         if mode is None:
             return self
-        if MODES.index(check_mode(mode, "--scan")) < MODES.index(self.mode):
+        if MODES.index(check_mode(mode, "`scan`")) < MODES.index(self.mode):
             raise Refused(
                 f"this registry scans with '{self.mode}', and '{mode}' is laxer",
-                "to register one version all the same: --allow-unsafe --reason TEXT",
+                "use `unsafe` to register one version all the same",
             )
         return ScanRules(mode, self.allow)
 

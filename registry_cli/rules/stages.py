@@ -52,7 +52,7 @@ def parse_expected(text: str, model: str) -> int | None:
     if number is None and "@" in text:
         reference = Reference.parse(text)
         if reference.model != model:
-            raise InvalidInput(f"--expect {text} is a version of another model, not of {model}", hint)
+            raise InvalidInput(f"`expect` {text} is a version of another model, not of {model}", hint)
         number = reference.selector.number if reference.selector else None
     if number is None:
         raise InvalidInput(f"'{text}' is not a version to expect", hint)

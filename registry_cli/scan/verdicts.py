@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from ..core.lazy_dataclass import Record, dataclass
 from ..core.text import replace_unprintable
 from ..inspect.binary.limits import Budget, Stopped
 
@@ -66,7 +67,7 @@ class GlobalUse(NamedTuple):
     why: str
 
 
-class FileScan:
+class FileScan(Record):
     """The result for one file. ``kind`` is its format (``pickle``, ``zip``), ``globals`` the number that it refers to.
 
     ``limited``: because of a limit of the scan, something that is or could be a pickle was not read.
@@ -116,7 +117,8 @@ class FileScan:
         return sorted(self.remarks, key=lambda each: order.index(each.level))
 
 
-class Scan(NamedTuple):
+@dataclass(frozen=True)
+class Scan(Record):
     """The result for all files of an artifact."""
 
     files: tuple[FileScan, ...]

@@ -249,7 +249,7 @@ def version_document(record: VersionRecord) -> dict[str, Any]:
     return document
 
 
-def parse_version(document: Mapping[str, Any], model: str, number: int, what: str) -> VersionRecord:
+def parse_version(document: Mapping[str, Any], model: str, number: int, what: str, folder: str = "") -> VersionRecord:
     """A version as it was sealed, without later annotations and pointers."""
     if document.get("version") != number:
         raise Damaged(f"{what} says it is version {document.get('version')!r}", _MORE)
@@ -264,7 +264,7 @@ def parse_version(document: Mapping[str, Any], model: str, number: int, what: st
     for key in ("params", "metrics", "tags", "annotations", "lineage"):
         parts[key] = _get(document, key, dict, what, {})
     event = _parsed(Event.parse, document.get("event"), "event", what)
-    return VersionRecord(model=model, number=number, digest=digest, event=event, **parts)
+    return VersionRecord(model=model, number=number, digest=digest, event=event, folder=folder, **parts)
 
 
 def overlay(record: VersionRecord, annotation: Mapping[str, Any], what: str) -> VersionRecord:

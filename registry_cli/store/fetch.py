@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from ..core.progress import SILENT, Progress
 from ..core.records import FileEntry, VersionRecord
@@ -13,6 +15,7 @@ from . import layout
 from .filesystem import files
 from .filesystem.replacement import Existing, atomic_output
 from .packs import pack_reader
+from .packs.pack_reader import VerifiedStream
 from .reader import ModelReader
 
 
@@ -25,9 +28,9 @@ def select(entries: Iterable[FileEntry], only: Sequence[str], exclude: Sequence[
 
     listed = list(entries)
     paths = [entry.path for entry in listed]
-    kept = set(globs.select(paths, globs.parse(only, "--only"), globs.parse(exclude, "--exclude")))
+    kept = set(globs.select(paths, globs.parse(only, "`only`"), globs.parse(exclude, "`exclude`")))
     if not kept:
-        named = [*(f"--only '{text}'" for text in only), *(f"--exclude '{text}'" for text in exclude)]
+        named = [*(f"`only` '{text}'" for text in only), *(f"`exclude` '{text}'" for text in exclude)]
         raise NotFound(f"no file of {ref} matches {' '.join(named)}", f"registry show {ref} lists them")
     return [entry for entry in listed if entry.path in kept]
 
@@ -80,6 +83,26 @@ def write(
         for _, content in members:
             while block := content.read(files.BLOCK):
                 sink(block)
+
+
+def open_file(model: ModelReader, record: VersionRecord, entry: FileEntry) -> BinaryIO:
+    """A file of a version, open at its beginning, after all of its bytes were checked; a copy if the version is packed."""
+    with contextlib.ExitStack() as stack:
+        if record.packed is None:
+            with contextlib.suppress(NotFound, FileNotFoundError):  # packed or deleted meanwhile: see below
+                descriptor = stack.enter_context(files.open_beneath(model.paths.files(record.number), entry.path))
+                stream = VerifiedStream(descriptor, os.fstat(descriptor).st_size, entry, record.ref)
+                while stream.read(files.BLOCK):
+                    pass
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                return open(os.dup(descriptor), "rb")
+        import tempfile
+
+        copy = tempfile.TemporaryFile()  # noqa: SIM115
+        stack.push(lambda kind, *_: copy.close() if kind else None)
+        write(model, record, [entry], copy.write)
+        copy.seek(0)
+        return cast("BinaryIO", copy)
 
 
 @contextlib.contextmanager

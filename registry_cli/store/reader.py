@@ -148,7 +148,7 @@ class ModelReader:
             raise NotFound(f"there is no version {self.name}@{number}", "it was removed meanwhile") from None
         except NotADirectoryError:
             raise Damaged(f"{self.name}@{number} is a file, where a folder should be") from None
-        return codec.parse_version(document, self.name, number, what)
+        return codec.parse_version(document, self.name, number, what, str(self.paths.files(number)))
 
     def seal(self, number: int) -> str:
         """The sha256 of ``version.yaml``, which covers all that was registered of a version."""

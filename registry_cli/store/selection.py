@@ -181,7 +181,7 @@ class FileSelection:
             raise Refused(f"'{root}' is a registry itself", "name the files or the folder of the model")
         raise Refused(
             f"'{root}' contains the registry '{folder}'",
-            f"leave it out with --exclude '/{_escape(name)}', or register only the files of the model",
+            f"leave it out with `exclude` '/{_escape(name)}', or register only the files of the model",
         )
 
     def note_excluded(self, path: str, rule: SelectionRule) -> None:
@@ -224,7 +224,7 @@ class FileSelection:
         what = "looks like a secret" if len(self._found) == 1 else "look like secrets"
         raise Refused(
             f"{', '.join(named)}{more} {what} and {'is' if len(self._found) == 1 else 'are'} not included",
-            f"leave it out with --exclude '{first}', or store it anyway with --include '{first}'",
+            f"leave it out with `exclude` '{first}', or store it anyway with `include` '{first}'",
         )
 
     def refuse_empty(self, given: str) -> None:
@@ -232,7 +232,7 @@ class FileSelection:
         if self._counts:
             raise InvalidInput(
                 f"nothing to register: every file of '{given}' is left out: {self.report().summary()}",
-                "take files back with --include GLOB",
+                "take files back with `include`",
             )
 
     def report(self) -> FileReport:
@@ -247,7 +247,7 @@ class FileSelection:
     def unused(self) -> tuple[str, ...]:
         """A warning for each glob of an option that made no difference."""
         return tuple(
-            f"{rule.origin} '{rule.pattern}' had no effect: "
+            f"`{rule.origin[2:]}` '{rule.pattern}' had no effect: "
             f"{'no file matches' if rule.excludes else 'no excluded file matches'}"
             for rule in self.rules
             if not rule.used
@@ -259,10 +259,11 @@ def _parse(patterns: Iterable[str], option: str, *, excludes: bool) -> list[Sele
         return []
     from ..core import globs
 
+    name = f"`{option[2:]}`"
     for text in given:
         if text.startswith("!"):
-            raise InvalidInput(f"invalid glob for {option}: '{text}'", "use --include to take back an exclusion")
-    return [SelectionRule(glob.text, option, glob, excludes=excludes) for glob in globs.parse(given, option)]
+            raise InvalidInput(f"invalid glob for {name}: '{text}'", "use `include` to take back an exclusion")
+    return [SelectionRule(glob.text, option, glob, excludes=excludes) for glob in globs.parse(given, name)]
 
 
 class FolderRules:

@@ -33,22 +33,18 @@ class SourceFile:
     content: Callable[[], Any] = lambda: 0
 
 
-def collect(
-    paths: Iterable[str | os.PathLike[str]], stdin_name: str | None, selection: FileSelection
-) -> list[SourceFile]:
-    """The files of ``paths``, with their names in the artifact.
+def collect(paths: Iterable[tuple[str | os.PathLike[str], str | None]], selection: FileSelection) -> list[SourceFile]:
+    """The files of ``paths``, each with the name in the artifact that was given for it, if one was.
 
     A single folder stands for its contents; a file, or a folder among several paths, has its own name. A named link is
     followed; inside a folder a link to a file in that folder counts as the file, any other is refused. ``selection``
     has the rules about what is left out or refused. Raises :class:`NotFound`, :class:`InvalidInput` or :class:`Refused`.
     """
-    given = [os.fspath(path) for path in paths]
+    given = [(os.fspath(path), name) for path, name in paths]
     if not given:
         raise InvalidInput("no file to register", "name files, a folder, or '-' for standard input")
-    if stdin_name is not None and STDIN not in given and (len(given) > 1 or os.path.isdir(given[0])):
-        raise InvalidInput("--as names one file", "leave it out for a folder or several files, or name the file alone")
     found: dict[str, SourceFile] = {}
-    for source in (source for path in given for source in _iter_path(path, len(given) == 1, stdin_name, selection)):
+    for source in (source for path, name in given for source in _iter_path(path, name, len(given) == 1, selection)):
         if source.path in found:
             raise InvalidInput(f"two files would be called '{source.path}'", "register them from one folder")
         if len(found) >= FILES_LIMIT:
@@ -56,10 +52,10 @@ def collect(
         found[manifest.check_path(source.path)] = source
     _refuse_nested(found)
     selection.refuse_secrets()
-    if STDIN not in given and not any(source.size for source in found.values()):
+    if all(path != STDIN for path, _ in given) and not any(source.size for source in found.values()):
         if not found:
-            selection.refuse_empty(given[0])
-        raise InvalidInput(f"nothing to register: {given[0]} is empty", "was it written to the end?")
+            selection.refuse_empty(given[0][0])
+        raise InvalidInput(f"nothing to register: {given[0][0]} is empty", "was it written to the end?")
     return list(found.values())
 
 
@@ -98,26 +94,26 @@ def _refuse_nested(found: dict[str, SourceFile]) -> None:
                 raise InvalidInput(f"'{parent}' would be a file and a folder", "register them from one folder")
 
 
-def _iter_path(path: str, alone: bool, stdin_name: str | None, selection: FileSelection) -> Iterator[SourceFile]:
+def _iter_path(path: str, given: str | None, alone: bool, selection: FileSelection) -> Iterator[SourceFile]:
     if path == STDIN:
-        if not stdin_name or "/" in stdin_name:
-            raise InvalidInput("standard input needs a file name", "add --as FILENAME")
-        selection.check_secret(stdin_name, None, 0)
-        yield SourceFile(stdin_name, None)
+        if not given or "/" in given:
+            raise InvalidInput("standard input needs a file name, without slashes", "give one: {'model.bin': '-'}")
+        selection.check_secret(given, None, 0)
+        yield SourceFile(given, None)
         return
     real, status = _locate(path)
     name = os.path.basename(os.path.normpath(path))
     selection.refuse_inside(real, path, folder=stat.S_ISDIR(status.st_mode))
     above = "".join(f"{part}/" for part in real.parts[-3:-1])
     if stat.S_ISDIR(status.st_mode):
-        inside = os.path.basename(real) if name in ("", ".", "..") else name
-        if alone:
+        inside = given or (os.path.basename(real) if name in ("", ".", "..") else name)
+        if alone and given is None:
             yield from _walk(real, "", selection, f"{above}{real.name}/")
         else:
             yield from _walk(real, f"{inside}/", selection, above)
         return
     _refuse_special(path, status.st_mode)
-    called = stdin_name or name if alone else name
+    called = given or name
     if selection.keeps_named(called):
         selection.check_secret(called, real, status.st_size, above)
         yield SourceFile(called, real, status.st_size)

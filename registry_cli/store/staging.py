@@ -94,7 +94,7 @@ def fill(staging: StagingFolder, sources: Sequence[SourceFile], intake: CopyOpti
     """Bring ``sources`` into the staging folder, hashed, with their final modes, and on the disk."""
     if intake.how == "copy":
         needed = sum(source.size for source in sources if _candidate(source, intake) is None)
-        ensure_free(intake.paths.versions, needed, "make room, or register with --link")
+        ensure_free(intake.paths.versions, needed, "make room, or register with `how='link'`")
     intake.progress.expect(sum(source.size for source in sources))
     many = len(sources) > _MANY
     os.mkdir(staging.files, 0o700)
@@ -211,7 +211,7 @@ class _FileIngest:
             if error.errno in files.NO_LINKS and moving:
                 return False
             if error.errno == errno.EXDEV:
-                raise Refused(f"'{self.source.origin}' is on another file system", "leave out --link") from None
+                raise Refused(f"'{self.source.origin}' is on another file system", "leave out `how='link'`") from None
             raise
         if removal.identity(os.lstat(self.target)) != removal.identity(mine):
             raise Refused(f"'{self.source.origin}' was replaced while it was linked", "register it again")

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..core.lazy_dataclass import dataclass
+from ..core.lazy_dataclass import Record, dataclass
 from ..rules.policy.command_checks import CommandSet
 from ..store.filesystem import removal
 from .user_config import ensure_private
@@ -24,7 +24,7 @@ FILE = "trusted.jsonl"
 
 
 @dataclass(frozen=True)
-class TrustedCommandSet:
+class TrustedCommandSet(Record):
     """Commands that may run: their ``digest``, the registry, the model or group, and when they were trusted."""
 
     digest: str

@@ -42,7 +42,7 @@ def ensure_trusted(root: Path, config: Path | None) -> None:
     where = f"{config / FILE}" if config else f"~/.config/registry-cli/{FILE}"
     raise Refused(
         f"the registry in {root} belongs to another user, and was not named",
-        f"name it with -C {root} or REGISTRY_HOME, or add it to {KEY} in {where}",
+        f"name '{root}' with `root` or REGISTRY_HOME, or add it to {KEY} in {where}",
     )
 
 

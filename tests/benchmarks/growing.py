@@ -21,7 +21,7 @@ WRITERS, EACH = 8, 25
 
 def _write(start: Barrier, root: Path, model: str, files: list[Path]) -> None:
     """The life of one writer. It opens the registry before the start: what counts is registering."""
-    registry = Registry.open(root, lock_timeout=120)
+    registry = Registry(root, lock_timeout=120)
     start.wait()
     for file in files:
         registry.register(model, [file], metrics={"auc": 0.9})

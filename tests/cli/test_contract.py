@@ -268,7 +268,7 @@ def test_a_dry_run_changes_nothing(verb: str, site: Site) -> None:
 
 def test_json_has_the_values_of_the_library(still: Site) -> None:
     listed = still.run("list", "--json").json["items"]
-    for shown, model in zip(listed, (each.model for each in still.reg.list()), strict=True):
+    for shown, model in zip(listed, still.reg.list(), strict=True):
         assert {key: shown[key] for key in ("name", "latest", "versions", "stages", "aliases", "revision")} == {
             "name": model.name, "latest": model.latest, "versions": model.versions, "stages": dict(model.stages),
             "aliases": dict(model.aliases), "revision": model.revision,

@@ -65,13 +65,12 @@ def test_the_settings_have_no_history_for_a_reason(site: Site) -> None:
 
 
 def test_in_python_too(site: Site, tmp_path: Path) -> None:
-    reg, file = site.reg, site.file
+    reg = site.reg
     for call in (
         lambda: reg.tag("churn@1", {"team": "x"}, remove=iter(["team"])),
         lambda: reg.annotate("churn@1", {"k": "x"}, remove=["k"]),
-        lambda: reg.describe("churn", owner="x", tags={"a": "b"}, remove=["a"]),
-        lambda: reg.register("churn", [file, tmp_path], stdin_name="x"),
-        lambda: reg.register("churn", ["-"], stdin_name="x", how="move"),
+        lambda: reg.admin.describe("churn", owner="x", tags={"a": "b"}, remove=["a"]),
+        lambda: reg.register("churn", {"x": "-"}, how="move"),
     ):
         with pytest.raises(InvalidInput):
             call()

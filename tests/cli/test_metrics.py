@@ -286,13 +286,12 @@ class TestGiven:
     def test_the_api(self, shop: Shop) -> None:
         params = {"hidden": (64, 32), "opt": {"name": "adam"}, "none": None, "big": 10**30, "path": Path("a")}
         done = shop.reg.register(
-            "churn", [shop.file()], params=params, params_only=["*"], metrics={"a": {"auc": 0.9}, "x": "y", "loss": 1},
-            metrics_only=["*auc", "x", "z"], skip_invalid=True,
+            "churn", [shop.file()], params=params, metrics={"a": {"auc": 0.9}, "x": "y"},
+            skip_invalid=True,
         )  # fmt: skip
-        assert done.version.params == {"hidden": "[64, 32]", "opt.name": "adam", "big": str(10**30), "path": "a"}
-        assert done.version.metrics == {"a.auc": 0.9}
+        assert done.params == {"hidden": "[64, 32]", "opt.name": "adam", "big": str(10**30), "path": "a"}
+        assert done.metrics == {"a.auc": 0.9}
         assert [each.name for each in done.skipped] == ["x"]
-        assert "no metric matches 'z'" in done.warnings
         with pytest.raises(InvalidInput, match="'x' is 'y'"):
             shop.reg.log_metric("churn@1", {"x": "y"})
         assert shop.reg.log_metric("churn@1", {"x": "y", "f1": 1}, skip_invalid=True).skipped[0].name == "x"

@@ -44,7 +44,7 @@ def _register(life: Life) -> None:
     parents = [life.some() for _ in range(life.dice.randrange(3))]
     tags = {"keep": "yes"} if life.dice.random() < 0.1 else {}
     metrics = {"auc": life.dice.random()}
-    life.registry.register(MODEL, [life.source], metrics=metrics, tags=tags, lineage={"parents": parents})
+    life.registry.register(MODEL, [life.source], metrics=metrics, tags=tags, lineage={"extra": {"parents": parents}})
 
 
 def _tag(life: Life) -> None:
@@ -77,7 +77,7 @@ DEEDS: dict[str, tuple[int, Deed]] = {
     "approve": (2, lambda life: life.registry.approvals.approve(life.some(), life.stage())),
     "demote": (1, lambda life: life.registry.demote(MODEL, life.stage())),
     "rollback": (3, lambda life: life.registry.rollback(MODEL, life.stage(), again=True)),
-    "undo": (1, lambda life: life.registry.admin.undo(MODEL)),
+    "undo": (1, lambda life: life.registry.undo(MODEL)),
     "alias": (1, lambda life: life.registry.alias(life.some(), life.dice.choice(["champion", "eu"]))),
     "tag": (2, _tag),
     "annotate": (1, lambda life: life.registry.annotate(life.some(), {"note": str(life.dice.random())})),
@@ -102,11 +102,11 @@ DEEDS: dict[str, tuple[int, Deed]] = {
     "approvals": (1, lambda life: life.registry.approvals(life.some())),
     "inspect": (1, lambda life: life.registry.artifacts.inspect(life.some())),
     "log-metric": (1, lambda life: life.registry.log_metric(life.some(), {"live": life.dice.random()})),
-    "describe": (1, lambda life: life.registry.describe(MODEL, description=str(life.dice.random()))),
+    "describe": (1, lambda life: life.registry.admin.describe(MODEL, description=str(life.dice.random()))),
     "history": (1, lambda life: life.registry.history(MODEL)),
     "lineage": (1, lambda life: life.registry.lineage(life.some())),
     "scan": (1, lambda life: life.registry.artifacts.scan(life.some())),
-    "card": (1, lambda life: life.registry.card(life.some())),
+    "card": (1, lambda life: life.registry.artifacts.card(life.some())),
     "plan": (1, lambda life: life.registry.retention.plan(MODEL, "delete", RULES)),
     "export": (1, _export),
     "verify": (1, _verify),
@@ -116,7 +116,7 @@ DEEDS: dict[str, tuple[int, Deed]] = {
 def live(root: str, source: str, seed: int, seconds: float) -> Counter[str]:
     """Do one thing after the other; how often each was done, and how often it was refused (``no NAME``)."""
     cache = Path(source).with_name("cache") if seed % 2 else None  # every other one asks an index
-    life = Life(Registry.open(root, lock_timeout=120, cache=cache), random.Random(seed), Path(source))
+    life = Life(Registry(root, lock_timeout=120, cache=cache), random.Random(seed), Path(source))
     done: Counter[str] = Counter()
     end = time.monotonic() + seconds
     names = [name for name, (weight, _) in DEEDS.items() for _ in range(weight)]
@@ -132,6 +132,4 @@ def live(root: str, source: str, seed: int, seconds: float) -> Counter[str]:
 
 def prune(root: str) -> list[tuple[str, tuple[int, ...], bool]]:
     """What a job at night does."""
-    return [
-        (each.action, each.versions, each.changed) for each in Registry.open(root, lock_timeout=120).retention.prune()
-    ]
+    return [(each.action, each.versions, each.changed) for each in Registry(root, lock_timeout=120).retention.prune()]

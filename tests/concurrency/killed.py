@@ -75,12 +75,12 @@ def perform(registry: Registry, request: Request, identity: str, source: Path) -
     if verb == "register":
         source.write_text(request["content"])
         registered = registry.register(model, [source], request_id=identity)
-        return [registered.ref, registered.version.digest]
+        return [registered.ref, registered.digest]
     stage, expect = request.get("stage", ""), request.get("expect")
     moves: dict[str, Callable[[], PointerChange]] = {
         "promote": lambda: registry.promote(ref, stage, expect=expect, request_id=identity),
         "rollback": lambda: registry.rollback(model, stage, expect=expect, again=True, request_id=identity),
-        "undo": lambda: registry.admin.undo(model, request_id=identity),
+        "undo": lambda: registry.undo(model, request_id=identity),
     }
     if verb in moves:
         moved = moves[verb]()
@@ -121,7 +121,7 @@ def live(root: str, folder: str, name: str, seconds: float) -> None:
     """Make requests until the time is over, and log each; one in five is a request of before, under its old id."""
     dice = random.Random(f"{name}-{os.getpid()}")
     log = Log(Path(folder, f"{name}.log"))
-    registry = Registry.open(root, lock_timeout=120, cache=None)
+    registry = Registry(root, lock_timeout=120, index=False)
     source = Path(folder, name)
     end = time.monotonic() + seconds
     known = {line.id: line.content for line in log.lines() if line.what == "begin"}

@@ -35,7 +35,7 @@ def perform(registry: Registry, request: Request, source: Path) -> str | None:
     name, verb, reuse = request["model"], request["verb"], request["reuse"]
     if verb == "register":
         source.write_text(request["content"])
-        return registry.register(name, [source], reuse_name=reuse).version.digest
+        return registry.register(name, [source], reuse_name=reuse).digest
     if verb == "rename":
         if name != request["new"]:
             registry.admin.rename(name, request["new"], reuse_name=reuse)
@@ -55,7 +55,7 @@ def perform(registry: Registry, request: Request, source: Path) -> str | None:
 def live(root: str, folder: str, name: str, seconds: float) -> None:
     """Do one thing after the other, and log each before it is done and after."""
     log, dice = Log(Path(folder, f"{name}.log")), random.Random(f"{name}-{os.getpid()}")
-    registry, source = Registry.open(root, lock_timeout=120, cache=None), Path(folder, name)
+    registry, source = Registry(root, lock_timeout=120, index=False), Path(folder, name)
     end, turn = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         turn += 1

@@ -69,7 +69,7 @@ def slow(registry: Registry, folder: Path, ref: str = "churn@1", *, committed: b
 
 def test_a_stopped_holder_is_waited_for_so_long_and_told_once(ten: Registry, tmp_path: Path) -> None:
     told: list[str] = []
-    impatient = Registry.open(ten.root, lock_timeout=1.0, on_wait=told.append)
+    impatient = Registry(ten.root, lock_timeout=1.0, on_wait=told.append)
     with slow(ten, tmp_path) as holder:
         holder.signal(signal.SIGSTOP)
         before = snapshot(ten.root)
@@ -93,7 +93,7 @@ def test_who_waits_gets_the_lock_when_it_is_free(ten: Registry, tmp_path: Path) 
         told.append(sentence)
         (tmp_path / "leave").touch()
 
-    patient = Registry.open(ten.root, lock_timeout=30, on_wait=let_go)
+    patient = Registry(ten.root, lock_timeout=30, on_wait=let_go)
     with slow(ten, tmp_path) as holder:
         assert patient.promote("churn@2", "production").before == 1
         assert len(told) == 1
@@ -104,7 +104,7 @@ def test_a_holder_that_is_killed_lets_go_at_once(ten: Registry, tmp_path: Path) 
     with slow(ten, tmp_path) as holder:
         holder.process.kill()
         holder.process.join()
-        assert Registry.open(ten.root, lock_timeout=1).promote("churn@2", "production").before is None
+        assert Registry(ten.root, lock_timeout=1).promote("churn@2", "production").before is None
 
 
 def test_a_lock_file_deleted_while_it_is_held_loses_no_update(ten: Registry, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_change_that_others_brought_forward_is_no_conflict(ten: Registry, tmp_
 def test_who_waited_for_a_lock_file_that_was_replaced_waits_for_the_new_one(ten: Registry, tmp_path: Path) -> None:
     """A lock on a file that nobody else looks at any more is none: it must not be content with that."""
     waiting = threading.Event()
-    patient = Registry.open(ten.root, lock_timeout=30, on_wait=lambda _: waiting.set())
+    patient = Registry(ten.root, lock_timeout=30, on_wait=lambda _: waiting.set())
     done: list[int] = []
     thread = threading.Thread(target=lambda: done.append(patient.promote("churn@3", "staging").revision))
     with slow(ten, tmp_path) as first, (tmp_path / "new").open("w") as replacement:

@@ -28,7 +28,7 @@ def register(root: str, source: str, model: str, count: int, *, locks: bool = Tr
         content = f"{os.getpid()}-{turn}"
         Path(source).write_text(content)
         try:
-            done.append((registry.register(model, [source]).version.number, content))
+            done.append((registry.register(model, [source]).number, content))
         except (Conflict, Damaged, Indeterminate):
             if locks:
                 raise
@@ -98,7 +98,7 @@ def read_until(root: str, model: str, stop: str) -> int:
     turns = 0
     while not Path(stop).exists() or turns == 0:
         turns += 1
-        for row in (each.model for each in registry.list()):
+        for row in registry.list():
             assert row.latest is None or row.latest >= 1
         for version in registry.versions(model, archived=True):
             assert version.files == 1
@@ -150,7 +150,7 @@ def promote_slowly(root: str, ref: str, stage: str, inside: str, leave: str, *, 
     if committed:
         os.link = link_and_wait
     try:
-        Registry.open(root, now=now).promote(ref, stage)
+        Registry(root, now=now).promote(ref, stage)
     except Conflict:
         return "conflict"
     return "done"

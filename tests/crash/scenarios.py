@@ -19,7 +19,7 @@ from registry_cli.core.results import (
     ModelChanged,
     ModelRenamed,
     PointerChange,
-    RegisterResult,
+    RegisteredVersion,
     VersionsChanged,
 )
 from tests.crash.shim import Death, Fault, Shim
@@ -78,8 +78,8 @@ def summary(result: Any) -> Any:
     """What a repeated request must give again, whatever else happened meanwhile."""
     if isinstance(result, list):
         return [summary(each) for each in result if isinstance(each, (VersionsChanged, ImportResult))]
-    if isinstance(result, RegisterResult):
-        return result.version.ref, result.version.digest
+    if isinstance(result, RegisteredVersion):
+        return result.ref, result.digest
     told = {
         PointerChange: ("model", "pointer", "before", "after"),
         VersionsChanged: ("model", "action", "versions"),
@@ -94,33 +94,33 @@ def _register(name: str = "churn", content: str = "new", **options: Any) -> Deed
     return lambda registry, work: registry.register(name, [source(work, content)], request_id=REQUEST, **options)
 
 
-def _folder(registry: Registry, work: Path) -> RegisterResult:
+def _folder(registry: Registry, work: Path) -> RegisteredVersion:
     """Several files in folders, one of which the model has already, under other versions."""
     for name, content in (("a.bin", "a"), ("deep/er/b.bin", "b"), ("deep/c.bin", "content 2"), ("z.bin", "")):
         source(work / "folder", content, name)
     return registry.register("churn", [work / "folder"], request_id=REQUEST)
 
 
-def _many(registry: Registry, work: Path) -> RegisterResult:
+def _many(registry: Registry, work: Path) -> RegisteredVersion:
     """So many files that they are synced all at once."""
     for number in range(MANY):
         source(work / "many", f"{number}", f"{number:02}.bin")
     return registry.register("churn", [work / "many"], request_id=REQUEST)
 
 
-def _traced(registry: Registry, work: Path) -> RegisterResult:
+def _traced(registry: Registry, work: Path) -> RegisteredVersion:
     """A version with a list of packages beside it."""
     packages = source(work, "numpy==2.1.0\n", "requirements.txt")
     path = source(work)
     return registry.register(
-        "churn", [path], environment=packages, parents=["churn@3"], data=[path], request_id=REQUEST
+        "churn", [path], lineage={"parents": ["churn@3"], "data": [path], "environment": packages}, request_id=REQUEST
     )
 
 
 _LARGE = b"x" * (1 << 20)
 
 
-def _large(registry: Registry, work: Path) -> RegisterResult:
+def _large(registry: Registry, work: Path) -> RegisteredVersion:
     """A file that is large enough to be compared with the newest version's before it is copied."""
     return registry.register("churn", [source(work, _LARGE)], request_id=REQUEST)
 
@@ -317,10 +317,10 @@ SCENARIOS = (
         model="fraud",
         empty=True,
     ),
-    Scenario("describe", lambda reg, _: reg.describe("churn", owner="crm", tags={"a": "b"}, request_id=REQUEST)),
+    Scenario("describe", lambda reg, _: reg.admin.describe("churn", owner="crm", tags={"a": "b"}, request_id=REQUEST)),
     Scenario(
         "describe the first",
-        lambda reg, _: reg.describe("churn", description="who leaves", request_id=REQUEST),
+        lambda reg, _: reg.admin.describe("churn", description="who leaves", request_id=REQUEST),
         empty=True,
     ),
     Scenario("edit", _edit),
@@ -352,12 +352,12 @@ SCENARIOS = (
     ),
     Scenario(
         "undo",
-        lambda reg, _: reg.admin.undo("churn", request_id=REQUEST),
+        lambda reg, _: reg.undo("churn", request_id=REQUEST),
         prepare=lambda reg, _: reg.promote("churn@3", "production"),
     ),
     Scenario(
         "undo an alias",
-        lambda reg, _: reg.admin.undo("churn", request_id=REQUEST),
+        lambda reg, _: reg.undo("churn", request_id=REQUEST),
         prepare=lambda reg, _: reg.alias("churn@3", "eu"),
     ),
     Scenario("alias", lambda reg, _: reg.alias("churn@3", "champion", request_id=REQUEST)),
@@ -408,7 +408,7 @@ SCENARIOS = (
     ),
     Scenario(
         "describe --reuse-name",
-        lambda reg, _: reg.describe("churn", owner="crm", reuse_name=True, request_id=REQUEST),
+        lambda reg, _: reg.admin.describe("churn", owner="crm", reuse_name=True, request_id=REQUEST),
         (REQUEST, "before"),
         prepare=_deleted,
         model="beside",

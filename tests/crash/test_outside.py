@@ -39,7 +39,10 @@ DEEDS: dict[str, tuple[str, Deed]] = {
         lambda reg, out, replace, number: reg.export(f"churn@{number}", out, format="cyclonedx", replace=replace),
     ),
     "export": ("churn.tar", lambda reg, out, replace, number: reg.export([f"churn@{number}"], out, replace=replace)),
-    "card": ("README.md", lambda reg, out, replace, number: reg.card(f"churn@{number}", out, replace=replace)),
+    "card": (
+        "README.md",
+        lambda reg, out, replace, number: reg.artifacts.card(f"churn@{number}", out, replace=replace),
+    ),
 }
 
 

@@ -178,7 +178,7 @@ class Trial:
         used = max(state[name][0], default=0) if name in state else 0
         made = registry.register(name, [source(self._work(), "quite another")], message=_OTHER)
         assert made.new
-        assert made.version.number > used
+        assert made.number > used
         registry.tag(made.ref if self.scenario.empty else f"{name}@1", {_OTHER: "yes"})
         now = without(observed(root), _OTHER, _OTHER)
         assert now == state, f"another command changed {state} to {now}"

@@ -19,7 +19,8 @@ import pytest
 import registry_cli
 import registry_cli.registry as registry_module
 from registry_cli import Registry, errors
-from registry_cli.cli import completion, grammar, json_shapes
+from registry_cli.cli import completion, grammar
+from registry_cli.core import json_shapes
 from registry_cli.query import fields as query_fields
 from registry_cli.query import parser, predicates, query
 from registry_cli.rules.policy import command_checks, policy_parser

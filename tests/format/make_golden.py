@@ -137,8 +137,8 @@ def say(root: Path) -> dict[str, Any]:
     every = {name: reg.versions(name, archived=True) for name in names}
     references = ["churn", "churn@production", "churn@staging", "churn@champion", "churn@eu-canary", "risk/fraud@1"]
     said = {
-        "info": {**plain(reg.info()), "root": ""},
-        "models": [plain(each.model) for each in reg.list()],
+        "info": {**plain(reg.admin.info()), "root": ""},
+        "models": [plain(each) for each in reg.list()],
         "versions": {name: [plain(version) for version in versions] for name, versions in every.items()},
         "in use": {name: [version.number for version in reg.versions(name)] for name in names},
         "refers to": {ref: reg.version(ref).ref for ref in references},

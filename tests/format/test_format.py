@@ -64,7 +64,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [ImportedVersion("other:churn/9", "churn", (folder / "work",), number=9)],
         ImportOptions(merge=True),
     )
-    reg.describe("churn", description="who leaves", tags={"team": "crm"})
+    reg.admin.describe("churn", description="who leaves", tags={"team": "crm"})
     reg.admin.rename("churn", "leaving")
     reg.admin.rename("leaving", "churn")
     settings = folder / "registry/models/churn/model.yaml"

@@ -56,8 +56,8 @@ def told(reg: Registry) -> Any:
     def note(error: RegistryError) -> None:
         damage.append(error.message)
 
-    answers: list[Any] = [[asdict(each.model) for each in reg.list(on_damage=note, glances=False)]]
-    answers.append([{n: asdict(g) for n, g in each.shown.items()} for each in reg.list(on_damage=note)])
+    answers: list[Any] = [[asdict(each.model) for each in reg.admin.overview(on_damage=note, glances=False)]]
+    answers.append([{n: asdict(g) for n, g in each.shown.items()} for each in reg.admin.overview(on_damage=note)])
     answers += [[asdict(each) for each in reg.search(query, on_damage=note)] for query in QUERIES]
     answers.append([asdict(each) for each in reg.search(sort="metrics.auc:desc", archived=True, on_damage=note)])
     return answers, sorted(set(damage))
@@ -320,7 +320,7 @@ class TestSealedEdits:
     ) -> None:
         settle(reg)
         edit(reg)
-        reg.describe(ref.partition("@")[0], owner="bob")
+        reg.admin.describe(ref.partition("@")[0], owner="bob")
         same(reg)
 
     def test_mended_in_place_it_is_noticed_after_verify(
@@ -395,9 +395,9 @@ def test_a_change_in_the_same_tick_of_the_clock_is_noticed(reg: Registry, monkey
         return SimpleNamespace(**{**values, "st_mtime_ns": clock[0], "st_ctime_ns": clock[0]})
 
     monkeypatch.setattr(os, "lstat", stopped)
-    assert {each.model.owner for each in reg.list() if each.model.name == "churn"} == {"alice"}
+    assert {each.owner for each in reg.list() if each.name == "churn"} == {"alice"}
     in_place(path, "owner: alice", "owner: allie")
-    assert {each.model.owner for each in reg.list() if each.model.name == "churn"} == {"allie"}
+    assert {each.owner for each in reg.list() if each.name == "churn"} == {"allie"}
 
 
 @pytest.mark.parametrize("name", ["stages.yaml", "versions"])
@@ -429,7 +429,7 @@ def test_every_verb_is_seen_at_once(reg: Registry) -> None:
         lambda: reg.alias("churn", "champion", remove=True),
         lambda: reg.annotate("churn@4", {"note": "long"}),
         lambda: reg.log_metric("churn@4", {"auc": 0.5}),
-        lambda: reg.describe("churn", owner="bob"),
+        lambda: reg.admin.describe("churn", owner="bob"),
         lambda: reg.archive(["churn@1"], compress="gzip"),
         lambda: reg.restore(["churn@1"]),
         lambda: reg.delete(["churn@1"]),

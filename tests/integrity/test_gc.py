@@ -113,7 +113,7 @@ def test_gc_never_takes_what_a_living_registration_copies(store: Store, tmp_path
     thread = threading.Thread(target=collect)
     thread.start()
     try:
-        numbers = [store.reg.register("churn", [source], metrics={"auc": at / 10}).version.number for at in range(8)]
+        numbers = [store.reg.register("churn", [source], metrics={"auc": at / 10}).number for at in range(8)]
     finally:
         stop.set()
         thread.join()

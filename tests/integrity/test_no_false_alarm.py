@@ -17,7 +17,7 @@ def write(root: str, work: str, alias: str) -> None:
     """Every kind of change, again and again; what was registered before goes."""
     reg, before = Registry(root, author="alice"), ""
     for number in range(ROUNDS):
-        ref = reg.register("churn", [work], metrics={"auc": number / 100}).version.ref
+        ref = reg.register("churn", [work], metrics={"auc": number / 100}).ref
         reg.tag(ref, {"run": str(number)})
         reg.alias(ref, alias)
         if before:

@@ -56,10 +56,10 @@ def test_after_a_rebuild_a_stage_can_go_back_to_what_it_held_then(store: Store) 
 def test_a_rebuilt_journal_keeps_request_ids(store: Store, tmp_path: Path) -> None:
     """A retry from before the damage still finds its version."""
     (tmp_path / "m").write_text("m")
-    first = store.reg.register("churn", [tmp_path / "m"], request_id="nightly-7").version
+    first = store.reg.register("churn", [tmp_path / "m"], request_id="nightly-7")
     store.remove(HISTORY)
     store.reg.admin.repair()
-    assert store.reg.register("churn", [tmp_path / "m"], request_id="nightly-7").version.number == first.number
+    assert store.reg.register("churn", [tmp_path / "m"], request_id="nightly-7").number == first.number
 
 
 def test_a_short_life_is_rebuilt_in_full(store: Store) -> None:

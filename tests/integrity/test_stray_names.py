@@ -19,7 +19,7 @@ def test_unknown_names_among_the_versions_are_ignored(store: Store, tmp_path: Pa
     assert store.found() == {("unknown-name", "warning")}
     assert [record.number for record in store.reg.versions("churn", archived=True)] == [5, 4, 2, 1]
     (tmp_path / "m").write_text("m")
-    assert store.reg.register("churn", [tmp_path / "m"]).version.number == 6
+    assert store.reg.register("churn", [tmp_path / "m"]).number == 6
 
 
 @pytest.mark.parametrize("name", ["Thumbs.db", "ab/Thumbs.db", ".DS_Store"])

@@ -148,7 +148,7 @@ def test_versions_become_new_versions_that_say_where_they_come_from(
     for name in ("created", "author", "message", "params", "metrics", "tags", "annotations", "digest", "size", "files"):
         assert getattr(here, name) == getattr(there, name), name
     imported = here.lineage["imported"]
-    key = f"bundle:{origin.settings.id}/churn/5"
+    key = f"bundle:{origin.admin.settings.id}/churn/5"
     assert (imported["from"], imported["key"], imported["ref"], imported["digest"]) == (
         "bundle",
         key,

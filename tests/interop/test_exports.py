@@ -33,7 +33,7 @@ def make(reg: Registry, tmp_path: Path) -> Make:
             name, [folder], params={"depth": 6, "solver": "lbfgs"}, metrics={"auc": 0.9, "loss": 1e-7},
             tags={"team": "crm", "license": "Apache-2.0", "pipeline_tag": "tabular-classification", "datasets": "march", "odd key": "ä"},
             annotations={"limitations": "Only | adults", "purpose": "To keep <them>", "note": "a\nb"},
-            message="The first", lineage=lineage,
+            message="The first", lineage={"extra": lineage},
         ).ref  # fmt: skip
 
     return made
@@ -104,7 +104,7 @@ def test_flavors(
 @pytest.mark.parametrize(
     ("files", "lineage", "flavor", "words"),
     [
-        ({"model.pkl": b"x"}, {}, None, "is not known, so MLflow could not load it; say it with --flavor"),
+        ({"model.pkl": b"x"}, {}, None, "is not known, so MLflow could not load it; name it with `flavor`"),
         ({"model.pkl": b"x"}, {"framework": "tensorflow 2"}, None, "is not known"),
         ({"model.pkl": b"x"}, {}, "prophet", "there is no flavor 'prophet'"),
         ({"a.pkl": b"x", "b.pkl": b"y"}, {}, "sklearn", "2 files of .* could be the model: a.pkl, b.pkl"),

@@ -34,13 +34,12 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     key = make_key(folder / "keys", "alice")
     root = Registry.init(folder / "registry", author="alice").root
     allow(root, ("alice@example.org", key))
-    reg = Registry(root, author="alice", caller=Caller(str(repo.folder), dict(os.environ)))
+    reg = Registry(root, author="alice", caller=lambda: Caller(str(repo.folder), dict(os.environ)))
     for number in range(1, 6):
         model = repo.write(f"out/{number}/sub/model.bin", f"weights {number}\n" * 400)
         repo.write(f"out/{number}/shared.bin", b"the same " * 5000)
         reg.register(
-            "churn", [model.parents[1]], metrics={"auc": number}, capture=["git", "patch", "environment"],
-            environment=packages, parents=["churn@1"] if number > 3 else (),
+            "churn", [model.parents[1]], metrics={"auc": number}, lineage={"parents": ["churn@1"] if number > 3 else (), "environment": packages, "capture": ["git", "patch", "environment"]},
         )  # fmt: skip
     reg.annotate("churn@4", {"note": "said later"})
     reg.promote("churn@5", "staging", verify=False)

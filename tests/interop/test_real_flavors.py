@@ -23,7 +23,7 @@ def out(reg: Registry, tmp_path: Path) -> Out:
     """``MLmodel``, and the folder, of what a file becomes."""
 
     def exported(path: Path) -> tuple[dict[str, Any], Path]:
-        version = reg.register("churn", [path]).version
+        version = reg.register("churn", [path])
         assert version.lineage["scan"]["verdict"] in ("known-globals", "safe-format", "unknown-globals")
         target = tmp_path / f"out-{version.number}"
         reg.export(version.ref, target, format="mlflow")

@@ -193,7 +193,7 @@ def test_a_verdict_of_somebody_else_is_not_believed(careless: Registry, site: Re
     lineage = {"scan": {"verdict": "safe-format"}, "format": "safetensors"}
     evil = tmp_path / "evil.pkl"
     evil.write_bytes(EVIL)
-    careless.register("churn", [evil], lineage=lineage)
+    careless.register("churn", [evil], lineage={"extra": lineage})
     stream = io.BytesIO()
     careless.export(["churn@4"], stream)
     stream.seek(0)

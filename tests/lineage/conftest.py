@@ -70,7 +70,7 @@ class Lab:
 
     def told(self, **options: object) -> Registry:
         """The registry, told of the repository."""
-        return Registry(self.reg.root, author="alice", caller=self.repo.caller(), **options)  # type: ignore[arg-type]
+        return Registry(self.reg.root, author="alice", caller=self.repo.caller, **options)  # type: ignore[arg-type]
 
     def run(self, *words: object, folder: str = ".", env: Mapping[str, str | None] | None = None) -> Answer:
         """A command in a process of its own, in the repository."""

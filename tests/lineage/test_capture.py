@@ -47,7 +47,7 @@ def test_from_a_shell(lab: Lab) -> None:
 SCRIPT = """
 import sys
 from registry_cli import Registry
-version = Registry.open(sys.argv[1]).register("churn", [sys.argv[2]]).version
+version = Registry.open(sys.argv[1]).register("churn", [sys.argv[2]])
 print(version.ref)
 """
 
@@ -74,9 +74,9 @@ def test_from_a_script(lab: Lab) -> None:
 def test_a_registry_that_knows_no_program_keeps_nothing(reg: Registry, make_file: Callable[..., Path]) -> None:
     reg.register("churn", [make_file()])
     assert reg.version("churn@1").lineage.keys() == {"scan"}
-    with pytest.raises(InvalidInput, match=r"Registry\.open"):
-        reg.register("churn", [make_file()], capture=["git"])
-    reg.register("churn", [make_file()], capture=[], command="make model")
+    with pytest.raises(InvalidInput, match="lineage=True"):
+        reg.register("churn", [make_file()], lineage={"capture": ["git"]})
+    reg.register("churn", [make_file()], lineage={"command": "make model", "capture": []})
     assert reg.version("churn@2").lineage.keys() == {"run", "scan"}
     assert reg.version("churn@2").lineage["run"] == {"command": "make model"}
 
@@ -141,22 +141,22 @@ def test_parents_are_kept_by_number(lab: Lab) -> None:
     assert lab.document(2) == {"parents": ["churn@1", "risk/base@1"], "parent_models": identities}
     for wrong, code in (("churn@9", 3), ("other", 3), ("Churn", 2)):
         assert lab.run("register", "churn", lab.model, "--parent", wrong).code == code
-    one = lab.reg.register("churn", [lab.model], parents="churn@1").version
+    one = lab.reg.register("churn", [lab.model], lineage={"parents": "churn@1"})
     assert one.lineage["parents"] == ["churn@1"], "one text is one parent"
     with pytest.raises(NotFound):
-        lab.reg.register("new", [lab.model], parents=["new@1"])
+        lab.reg.register("new", [lab.model], lineage={"parents": ["new@1"]})
     assert lab.reg.admin.model_names() == ["churn", "risk/base"], "nothing was made"
 
 
 def test_what_was_given_stands_above_what_is_found(lab: Lab) -> None:
     given = {"git": {"branch": "release"}, "environment": "a container", "format": "onnx"}
-    lab.told().register("churn", [lab.model], lineage=given)
+    lab.told().register("churn", [lab.model], lineage={"extra": given})
     found: dict[str, Any] = lab.document()
     assert (found["git"]["branch"], found["git"]["commit"]) == ("release", lab.repo.head)
     assert (found["environment"], found["format"]) == ("a container", "onnx")
     for part, key in (("environment", "digest"), ("git", "patch")):
         with pytest.raises(InvalidInput, match="no file yet"):
-            lab.reg.register("churn", [lab.model], lineage={part: {key: f"sha256:{'a' * 64}"}})
+            lab.reg.register("churn", [lab.model], lineage={"extra": {part: {key: f"sha256:{'a' * 64}"}}})
     assert lab.reg.admin.verify().problems == ()
 
 
@@ -296,6 +296,6 @@ def test_a_lineage_that_is_given_is_stored_without_secrets(lab: Lab) -> None:
     password = "s3cr" + "etpw9X"
     given = {"source": {"url": f"https://u:{password}@h/x", "token": password, "rows": 7}}
     for _ in range(2):  # the same again is the same version
-        made = lab.reg.register("churn", [lab.model], lineage=given, if_changed=True)
-        assert made.version.lineage["source"] == {"url": "https://h/x", "token": "***", "rows": 7}
+        made = lab.reg.register("churn", [lab.model], lineage={"extra": given}, if_changed=True)
+        assert made.lineage["source"] == {"url": "https://h/x", "token": "***", "rows": 7}
     assert made.not_stored == ()

@@ -16,6 +16,7 @@ from registry_cli.core.records import ModelRecord, VersionRecord
 from registry_cli.core.results import Approval
 from registry_cli.interop.cards import licenses, model_card
 from registry_cli.interop.cards.model_card import Card, CardInput
+from registry_cli.registry import ArtifactOperations
 from tests.commands import run
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
@@ -59,11 +60,11 @@ def churn(reg: Registry, tmp_path: Path) -> Registry:
         "risk/churn", [tmp_path / "m.bin"], params={"max_depth": 6}, metrics={"auc": 0.9, "loss": 1e-7}, message="First",
         tags={"pipeline_tag": "tabular-classification", "language": "en, de", "team": "crm"},
         annotations={"special_considerations": "a clinician decides", "note": "n"},
-        lineage={
+        lineage={"extra": {
             "framework": "sklearn 1.5.2", "format": "pickle", "parents": ["base@3"], "git": {"commit": "abc", "dirty": True},
             "contents": {"class": "Forest", "parameters": 1200, "inputs": [{"name": "x", "type": "float32", "shape": [None, 3]}]},
             "data": [{"path": "data/march.csv", "digest": "sha256:1", "size": 3}],
-        },
+        }},
     )  # fmt: skip
     with (reg.root / "models/risk/churn/model.yaml").open("a") as stream:
         stream.write(SAID)
@@ -73,7 +74,7 @@ def churn(reg: Registry, tmp_path: Path) -> Registry:
 
 
 def test_all_that_is_known(churn: Registry) -> None:
-    card = churn.card("risk/churn")
+    card = churn.artifacts.card("risk/churn")
     head, body = parts(card.text)
     assert head == {
         "language": ["en", "de"], "license": "apache-2.0", "library_name": "sklearn", "pipeline_tag": "tabular-classification",
@@ -103,7 +104,7 @@ def test_all_that_is_known(churn: Registry) -> None:
 def test_what_a_new_model_lacks(reg: Registry, tmp_path: Path) -> None:
     (tmp_path / "m.bin").write_bytes(b"m")
     reg.register("churn", [tmp_path / "m.bin"])
-    card = reg.card("churn")
+    card = reg.artifacts.card("churn")
     assert [item.name for item in card.lacking] == ["description", "licence", "intended_use", "limitations", "data"]
     assert parts(card.text)[0] == {}
     answer = run("card", "churn", "--check", root=reg.root)
@@ -126,13 +127,13 @@ def test_slips_in_model_yaml(churn: Registry, said: str, words: str) -> None:
     before = path.read_text().partition("description:")[0]
     path.write_text(before + said + "\n")
     with pytest.raises(InvalidInput, match=words.format(line=before.count("\n") + 1)):
-        churn.card("risk/churn")
+        churn.artifacts.card("risk/churn")
 
 
 def test_a_licence_that_is_none_is_told(churn: Registry) -> None:
     path = churn.root / "models/risk/churn/model.yaml"
     path.write_text(path.read_text().replace("licence: apache-2.0", "license: Apache 2"))
-    card = churn.card("risk/churn")
+    card = churn.artifacts.card("risk/churn")
     assert [(item.name, item.state, item.hint) for item in card.lacking] == [
         ("licence", "wrong", "'Apache 2' is no SPDX identifier; did you mean Apache-2.0?")
     ]
@@ -145,64 +146,66 @@ def test_a_licence_that_is_none_is_told(churn: Registry) -> None:
 def test_both_spellings_are_read_and_must_not_differ(churn: Registry) -> None:
     path = churn.root / "models/risk/churn/model.yaml"
     path.write_text(path.read_text().replace("licence: apache-2.0", "license: MIT\nlicence: MIT"))
-    (item,) = [each for each in churn.card("risk/churn").items if each.name == "licence"]
+    (item,) = [each for each in churn.artifacts.card("risk/churn").items if each.name == "licence"]
     assert (item.hint, item.field) == ("MIT", "license")
     for spelling in ("license", "licence"):
         churn.tag("risk/churn@1", {spelling: "ISC"})
-        assert churn.card("risk/churn@1").head["license"] == "isc"
+        assert churn.artifacts.card("risk/churn@1").head["license"] == "isc"
     churn.tag("risk/churn@1", {"licence": "MIT"})
     with pytest.raises(InvalidInput, match="'license' and 'licence' of risk/churn@1 differ: 'ISC', 'MIT'"):
-        churn.card("risk/churn@1")
+        churn.artifacts.card("risk/churn@1")
 
 
 def test_a_licence_of_ones_own(reg: Registry, tmp_path: Path) -> None:
     (tmp_path / "LICENSE").write_text("All of it")
     reg.register("churn", [tmp_path / "LICENSE"], tags={"license": "LicenseRef-Acme-2"})
-    head = reg.card("churn").head
+    head = reg.artifacts.card("churn").head
     assert (head["license"], head["license_name"], head["license_link"]) == ("other", "acme-2", "LICENSE")
     reg.tag("churn", {"license": "busl-1.1"})
-    assert reg.card("churn").head["license_name"] == "busl-1.1"
+    assert reg.artifacts.card("churn").head["license_name"] == "busl-1.1"
 
 
 def test_a_parent_from_hugging_face_is_the_base(reg: Registry, tmp_path: Path) -> None:
     (tmp_path / "m.bin").write_bytes(b"m")
     reg.register(
-        "base", [tmp_path / "m.bin"], lineage={"imported": {"from": "hf", "name": "acme/tiny", "key": "hf:acme/tiny:1"}}
+        "base",
+        [tmp_path / "m.bin"],
+        lineage={"extra": {"imported": {"from": "hf", "name": "acme/tiny", "key": "hf:acme/tiny:1"}}},
     )
-    reg.register("churn", [tmp_path / "m.bin"], parents=["base@1"])
-    assert reg.card("churn").head["base_model"] == ["acme/tiny"]
+    reg.register("churn", [tmp_path / "m.bin"], lineage={"parents": ["base@1"]})
+    assert reg.artifacts.card("churn").head["base_model"] == ["acme/tiny"]
 
 
 def test_a_file_is_written_once(churn: Registry, tmp_path: Path) -> None:
     target = tmp_path / "README.md"
-    assert churn.card("risk/churn", target).text == target.read_text()
+    assert churn.artifacts.card("risk/churn", target).text == target.read_text()
     with pytest.raises(Conflict, match="exists already"):
-        churn.card("risk/churn", target)
+        churn.artifacts.card("risk/churn", target)
     target.write_text(target.read_text() + "\nA note.\n")
-    churn.card("risk/churn", target, replace=True)
-    assert target.read_text() == churn.card("risk/churn").text
+    churn.artifacts.card("risk/churn", target, replace=True)
+    assert target.read_text() == churn.artifacts.card("risk/churn").text
     target.write_text("mine")
     with pytest.raises(Conflict, match="was not written by this command"):
-        churn.card("risk/churn", target, replace=True)
+        churn.artifacts.card("risk/churn", target, replace=True)
     assert target.read_text() == "mine"
     (tmp_path / "folder").mkdir()
     with pytest.raises(InvalidInput, match="is a folder"):
-        churn.card("risk/churn", tmp_path / "folder", replace=True)
+        churn.artifacts.card("risk/churn", tmp_path / "folder", replace=True)
 
 
 def test_edits_of_a_card_are_lost_with_force_only_as_help_says(churn: Registry, tmp_path: Path) -> None:
     target = tmp_path / "README.md"
-    churn.card("risk/churn", target)
+    churn.artifacts.card("risk/churn", target)
     edited = target.read_text() + "\n## Contact\n\nThe risk team.\n"
     target.write_text(edited)
     refused = run("card", "risk/churn", "-o", str(target), root=churn.root)
     assert refused.code == 4
     assert target.read_text() == edited
     assert run("card", "risk/churn", "-o", str(target), "--force", root=churn.root).code == 0
-    assert target.read_text() == churn.card("risk/churn").text
+    assert target.read_text() == churn.artifacts.card("risk/churn").text
     words = " ".join(run("card", "--help", root=churn.root).out.split())
     assert "Replace FILE if it is a card of this registry, including edits made by hand; otherwise exit 4." in words
-    assert "including edits made by hand" in " ".join((Registry.card.__doc__ or "").split())
+    assert "including edits made by hand" in " ".join((ArtifactOperations.card.__doc__ or "").split())
 
 
 def test_the_card_among_the_files_is_told_of(reg: Registry, tmp_path: Path) -> None:

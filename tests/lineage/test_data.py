@@ -134,13 +134,15 @@ def test_registered_with_a_bar_that_comes_to_its_end(lab: Lab, tree: Path, make_
         def __call__(self, size: int) -> None:
             told[1] += size
 
-    lab.reg.register("churn", [make_file("abc")], data=[tree], code=[tree / "b.csv"], progress=Counter())
+    lab.reg.register(
+        "churn", [make_file("abc")], lineage={"data": [tree], "code": [tree / "b.csv"]}, progress=Counter()
+    )
     assert told[0] == told[1] > 3
     found = lab.document()
     assert isinstance(found["data"], list)
     assert found.keys() == {"data", "code"}
     with pytest.raises(NotFound, match=r"'train\.csv'"):  # one path is as good as a list of one
-        lab.reg.register("churn", [make_file("abc")], data="train.csv")
+        lab.reg.register("churn", [make_file("abc")], lineage={"data": "train.csv"})
     with pytest.raises(NotFound):
-        lab.reg.register("churn", [make_file("abc")], data=["nowhere.csv"])
+        lab.reg.register("churn", [make_file("abc")], lineage={"data": ["nowhere.csv"]})
     assert lab.reg.model("churn").versions == 1

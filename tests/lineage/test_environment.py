@@ -227,8 +227,8 @@ def test_an_environment_file_is_stored_without_secrets(lab: Lab, encoding: str) 
     password = "s3cr" + "etpw9X"
     text = f"--extra-index-url https://u:{password}@h/simple\nnumpy==2.1.0\nx @ git+https://u:{password}@h/r@v1\n"
     version = lab.reg.register(
-        "churn", [lab.model], environment=lab.repo.write("requirements.txt", text.encode(encoding))
-    ).version
+        "churn", [lab.model], lineage={"environment": lab.repo.write("requirements.txt", text.encode(encoding))}
+    )
     kept = lab.reg.lineage.sidecar(version.ref, "environment.txt")
     assert kept == text.replace(f"u:{password}@", "").encode(encoding)
     assert version.lineage["environment"]["digest"] == f"sha256:{hashlib.sha256(kept).hexdigest()}"
@@ -239,5 +239,5 @@ def test_an_environment_file_is_stored_without_secrets(lab: Lab, encoding: str) 
 
 def test_an_environment_file_without_secrets_is_stored_as_it_is(lab: Lab) -> None:
     data = b"\xef\xbb\xbfnumpy==2.1.0\r\n# caf\xe9 \x85 \xff\n\x0csecrets==1.0.2"
-    version = lab.reg.register("churn", [lab.model], environment=lab.repo.write("requirements.txt", data)).version
+    version = lab.reg.register("churn", [lab.model], lineage={"environment": lab.repo.write("requirements.txt", data)})
     assert lab.reg.lineage.sidecar(version.ref, "environment.txt") == data

@@ -19,11 +19,15 @@ def family(lab: Lab) -> Registry:
     """base@1 → churn@1 → churn@2 → churn@3, churn@4; churn@2 also from churn@1's sibling; fraud@1 from base@1."""
     reg = lab.reg
     reg.register("base", [lab.model])
-    reg.register("churn", [lab.model], parents=["base@1"])
-    reg.register("churn", [lab.model], parents=["churn@1", "base@1"], data=[lab.model], command="python train.py")
-    reg.register("churn", [lab.model], parents=["churn@2"])
-    reg.register("churn", [lab.model], parents=["churn@2"])
-    reg.register("risk/fraud", [lab.model], parents=["base@1"])
+    reg.register("churn", [lab.model], lineage={"parents": ["base@1"]})
+    reg.register(
+        "churn",
+        [lab.model],
+        lineage={"parents": ["churn@1", "base@1"], "data": [lab.model], "command": "python train.py"},
+    )
+    reg.register("churn", [lab.model], lineage={"parents": ["churn@2"]})
+    reg.register("churn", [lab.model], lineage={"parents": ["churn@2"]})
+    reg.register("risk/fraud", [lab.model], lineage={"parents": ["base@1"]})
     reg.promote("churn@2", "production")
     reg.alias("churn@2", "champion")
     return reg
@@ -41,7 +45,7 @@ def test_a_family(family: Registry) -> None:
         ("churn@1", "", [("churn@2", "", ["churn@3", "churn@4"])]), ("churn@2", "told above", []), "risk/fraud@1",
     ]  # fmt: skip
     assert flat(family.lineage("base@1", depth=1).children) == [
-        ("churn@1", "goes on; see --depth", []), ("churn@2", "goes on; see --depth", []), "risk/fraud@1",
+        ("churn@1", "goes on beyond this depth", []), ("churn@2", "goes on beyond this depth", []), "risk/fraud@1",
     ]  # fmt: skip
     for depth in (0, 201):
         with pytest.raises(InvalidInput):
@@ -50,9 +54,11 @@ def test_a_family(family: Registry) -> None:
 
 def test_holes_and_cycles(lab: Lab) -> None:
     reg = lab.reg
-    reg.register("a", [lab.model], lineage={"parents": ["b@1", "a@1"]})
+    reg.register("a", [lab.model], lineage={"extra": {"parents": ["b@1", "a@1"]}})
     reg.register(
-        "b", [lab.model], lineage={"parents": ["a@1", {"ref": "gone@3"}, "hf:org/model", "b@production", 7, ""]}
+        "b",
+        [lab.model],
+        lineage={"extra": {"parents": ["a@1", {"ref": "gone@3"}, "hf:org/model", "b@production", 7, ""]}},
     )
     found = reg.lineage("a@1")
     assert flat(found.parents) == [
@@ -63,10 +69,10 @@ def test_holes_and_cycles(lab: Lab) -> None:
         ("a@1", "its own ancestor", []),
     ]  # fmt: skip
     assert flat(found.children) == [("a@1", "its own ancestor", []), ("b@1", "", [("a@1", "its own ancestor", [])])]
-    reg.register("c", [lab.model], parents=["a@1"])
-    reg.register("d", [lab.model], lineage={"parents": [f"c@sha256:{reg.version('c@1').digest}"]})
+    reg.register("c", [lab.model], lineage={"parents": ["a@1"]})
+    reg.register("d", [lab.model], lineage={"extra": {"parents": [f"c@sha256:{reg.version('c@1').digest}"]}})
     assert flat(reg.lineage("c@1").children) == ["d@1"]
-    reg.register("e", [lab.model], parents=["c@1"])
+    reg.register("e", [lab.model], lineage={"parents": ["c@1"]})
     reg.archive(["c@1"])
     reg.delete(["c@1"], force=True, reason="room")
     assert "no version" in flat(reg.lineage("d@1").parents)[0][1]
@@ -77,8 +83,8 @@ def test_a_long_line_and_a_thicket_end(lab: Lab) -> None:
     """200 generations, and 2 to the power of 30 ways through 60 versions."""
     reg = lab.reg
     for number in range(1, 31):
-        reg.register("x", [lab.model], lineage={"parents": [f"x@{number - 1}", f"y@{number - 1}"]})
-        reg.register("y", [lab.model], lineage={"parents": [f"x@{number - 1}", f"y@{number - 1}"]})
+        reg.register("x", [lab.model], lineage={"extra": {"parents": [f"x@{number - 1}", f"y@{number - 1}"]}})
+        reg.register("y", [lab.model], lineage={"extra": {"parents": [f"x@{number - 1}", f"y@{number - 1}"]}})
     found = reg.lineage("x@30", depth=200)
     assert len(str(found.parents)) < 1_000_000
 
@@ -126,7 +132,7 @@ def test_what_others_wrote_is_text(lab: Lab) -> None:
         "parents": [NASTY], "data": [{"path": NASTY, "digest": NASTY, "size": "x"}, 3], "code": NASTY, "git": {"remote": NASTY, "commit": 3},
         "environment": {"python": NASTY, "packages": "many", "gpu": [NASTY]}, "run": {"command": NASTY, "folder": [1]}, "imported": {"from": NASTY},
     }  # fmt: skip
-    lab.reg.register("churn", [lab.model], lineage=lineage)
+    lab.reg.register("churn", [lab.model], lineage={"extra": lineage})
     for words in ((), ("-q",), ("--dot",), ("--mermaid",)):
         answer = lab.run("lineage", "churn@1", *words)
         assert answer.code == 0, answer

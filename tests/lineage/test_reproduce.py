@@ -60,7 +60,7 @@ def test_parents_have_the_names_that_they_have_now(made: Lab) -> None:
     made.reg.admin.rename("base", "ground")
     made.model.write_text("another")
     other = made.reg.register("base", [made.model], reuse_name=True)
-    assert other.version.number == 1
+    assert other.number == 1
     script = made.run("reproduce", "churn@1").out
     assert "path ground@1\n" in script
     assert "path base@1" not in script
@@ -117,7 +117,7 @@ def test_nothing_of_a_lineage_gets_out_of_its_quotes(lab: Lab, tmp_path: Path) -
         "parents": [EVIL, "churn@1"],
     }  # fmt: skip
     listed = lab.repo.write("requirements.txt", "x==1\n")
-    lab.reg.register("churn", [lab.model], lineage=lineage, environment=listed)
+    lab.reg.register("churn", [lab.model], lineage={"environment": listed, "extra": lineage})
     script = reproducibility.format_script(lab.reg.lineage.reproduce("churn@1"))
     place = tmp_path / "run"
     place.mkdir()

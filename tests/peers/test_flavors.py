@@ -46,7 +46,9 @@ def test_on_the_command_line(reg: Registry, made: tuple[Path, dict[str, Any]], t
     """A model that joblib packed: the loader that is written beside it is found by ``mlflow models predict``, too."""
     folder, expected = made
     reg.register(
-        "forest", [folder / "packed.joblib"], lineage={"framework": "sklearn", "environment": {"python": "3.11.7"}}
+        "forest",
+        [folder / "packed.joblib"],
+        lineage={"extra": {"framework": "sklearn", "environment": {"python": "3.11.7"}}},
     )
     reg.export("forest", tmp_path / "model", format="mlflow")
     rows = tmp_path / "rows.json"

@@ -39,7 +39,7 @@ def test_a_card_goes_out(reg: Registry, tools: Tools, tmp_path: Path) -> None:
     reg.register(
         "risk/churn", [tmp_path / "model"], metrics={"auc": 0.9}, annotations={"limitations": "no: children"},
         tags={"license": "MIT", "pipeline_tag": "tabular-classification", "datasets": "march", "team": "crm"},
-        lineage={"format": "transformers", "framework": "transformers 4.50"},
+        lineage={"extra": {"format": "transformers", "framework": "transformers 4.50"}},
     )  # fmt: skip
     reg.export("risk/churn", tmp_path / "out", format="hf")
     assert tools.told("python", "-c", READ, tmp_path / "out" / "README.md") == {
@@ -60,11 +60,11 @@ print(json.dumps({"head": metadata_load(sys.argv[1]), "data": again.data.to_dict
 def test_a_card_is_the_same_to_them(reg: Registry, tools: Tools, tmp_path: Path) -> None:
     (tmp_path / "m.bin").write_bytes(b"m")
     reg.register(
-        "risk/churn", [tmp_path / "m.bin"], metrics={"auc": 0.9, "loss": 1e-7}, lineage={"framework": "sklearn 1.5.2"},
+        "risk/churn", [tmp_path / "m.bin"], metrics={"auc": 0.9, "loss": 1e-7}, lineage={"data": [tmp_path / "m.bin"], "extra": {"framework": "sklearn 1.5.2"}},
         tags={"license": "LicenseRef-Acme", "pipeline_tag": "tabular-classification", "language": "en, no", "odd": "---"},
-        annotations={"limitations": "---\nlicense: mit\n---\n# x", "purpose": "<script>"}, data=[tmp_path / "m.bin"],
+        annotations={"limitations": "---\nlicense: mit\n---\n# x", "purpose": "<script>"},
     )  # fmt: skip
-    card = reg.card("risk/churn", tmp_path / "README.md")
+    card = reg.artifacts.card("risk/churn", tmp_path / "README.md")
     told = tools.told("python", "-c", LOAD, tmp_path / "README.md")
     assert told["head"] == card.head
     assert told["data"] == card.head

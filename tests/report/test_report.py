@@ -45,7 +45,7 @@ def full(reg: Registry, tmp_path: Path) -> Registry:
         reg.register(
             "risk/fraud", [path], message=text, metrics=metrics, tags={"note": line}, annotations={"data": text}
         )
-    reg.describe("risk/fraud", description=" ".join(HOSTILE), owner="<b>team</b>", tags={"<i>": "</i>"})
+    reg.admin.describe("risk/fraud", description=" ".join(HOSTILE), owner="<b>team</b>", tags={"<i>": "</i>"})
     reg.promote("risk/fraud@19", "production", reason="<b>because</b>")
     reg.promote("risk/fraud@20", "staging")
     path.write_bytes(b"churn")

@@ -79,7 +79,7 @@ def test_each_mode(words: str, lets_in: set[str], reg: Registry, make: Make) -> 
     reg = set_scan(reg, words)
     for name, data in {"good": GOOD, "unknown": UNKNOWN, "cut": CUT, "evil": EVIL}.items():
         if name in lets_in:
-            scan = reg.register("churn", [make(data)]).version.lineage.get("scan")
+            scan = reg.register("churn", [make(data)]).lineage.get("scan")
             assert (scan is None) == (words == "off")
         else:
             with pytest.raises(Refused):
@@ -98,12 +98,12 @@ def test_an_option_may_only_be_stricter(reg: Registry, make: Make) -> None:
     lax = set_scan(reg, "off")
     with pytest.raises(Refused, match="dangerous"):
         lax.register("churn", [make(EVIL)], scan="refuse-dangerous")
-    warned = lax.register("churn", [make(EVIL)], scan="warn").version
+    warned = lax.register("churn", [make(EVIL)], scan="warn")
     assert warned.lineage["scan"]["verdict"] == "dangerous"
 
 
 def test_the_override_is_recorded(reg: Registry, make: Make) -> None:
-    version = reg.register("churn", [make(EVIL)], unsafe="made by ourselves").version
+    version = reg.register("churn", [make(EVIL)], unsafe="made by ourselves")
     assert version.lineage["scan"] == {
         "verdict": "dangerous", "globals": ["os.system"], "allowed": "made by ourselves",
         "reasons": ["model.pkl: os.system: it can run commands or code"],
@@ -112,7 +112,7 @@ def test_the_override_is_recorded(reg: Registry, make: Make) -> None:
     assert dict(version.event.detail) == {"unsafe": "dangerous", "reason": "made by ourselves"}
     [entry] = reg.history("churn")
     assert entry.event.detail == version.event.detail
-    harmless = reg.register("churn", [make(GOOD)], unsafe="not needed").version
+    harmless = reg.register("churn", [make(GOOD)], unsafe="not needed")
     assert harmless.lineage["scan"] == {"verdict": "known-globals"}
     assert harmless.event is not None
     assert not harmless.event.detail
@@ -121,7 +121,7 @@ def test_the_override_is_recorded(reg: Registry, make: Make) -> None:
 
 def test_a_verdict_can_t_be_given(reg: Registry, make: Make) -> None:
     given = {"scan": {"verdict": "safe-format"}, "note": "mine"}
-    version = reg.register("churn", [make(UNKNOWN)], lineage=given).version
+    version = reg.register("churn", [make(UNKNOWN)], lineage={"extra": given})
     assert (version.lineage["scan"]["verdict"], version.lineage["note"]) == ("unknown-globals", "mine")
 
 
@@ -148,7 +148,7 @@ def test_several_files_are_told_by_their_worst(reg: Registry, tmp_path: Path) ->
     (folder / "README.md").write_text("# A model\n")
     (folder / "model.pkl").write_bytes(UNKNOWN)
     (folder / "other.pkl").write_bytes(GOOD)
-    said = reg.register("churn", [folder]).version.lineage["scan"]
+    said = reg.register("churn", [folder]).lineage["scan"]
     assert said == {
         "verdict": "unknown-globals", "files": {"safe-format": 1, "known-globals": 1, "unknown-globals": 1},
         "globals": ["ours.models.Churn"], "reasons": ["model.pkl: ours.models.Churn: it is called with text"],
@@ -197,17 +197,14 @@ def test_a_limit_that_is_reached_in_a_pickle_refuses_by_default(
         path.write_bytes(padded)
         with pytest.raises(Refused, match="unscannable"):
             reg.register("churn", [path])
-    said = reg.register("churn", [make(data)], unsafe="a large one").version.lineage["scan"]
+    said = reg.register("churn", [make(data)], unsafe="a large one").lineage["scan"]
     assert (said["verdict"], said["limited"], said["allowed"]) == ("unscannable", True, "a large one")
     warned = set_scan(reg, "warn")
-    assert warned.register("churn", [make(data)]).version.lineage["scan"]["limited"] is True
+    assert warned.register("churn", [make(data)]).lineage["scan"]["limited"] is True
 
 
 def test_what_joblib_would_unpack_and_this_cannot_is_refused_by_default(reg: Registry, make: Make) -> None:
     """joblib.load opens lz4 by itself: otherwise its four bytes are a way past the scan."""
     with pytest.raises(Refused, match=r"the verdict is unscannable.*lz4"):
         reg.register("churn", [make(b"\x04\x22\x4d\x18" + bytes(40))])
-    assert (
-        reg.register("churn", [make(b"7z\xbc\xaf\x27\x1c" + bytes(40))]).version.lineage["scan"]["verdict"]
-        == "unscannable"
-    )
+    assert reg.register("churn", [make(b"7z\xbc\xaf\x27\x1c" + bytes(40))]).lineage["scan"]["verdict"] == "unscannable"

@@ -104,7 +104,7 @@ def test_a_forged_approval_ends_no_rejection(gated: Registry) -> None:
             ("bob", False, "in-force"),
             ("bob", True, "lapsed"),
         ]
-        gated.describe("churn", description="recovers")
+        gated.admin.describe("churn", description="recovers")
 
 
 def test_a_rejection_counts_whoever_wrote_it_down(gated: Registry) -> None:

@@ -38,10 +38,10 @@ def test_a_deleted_model_is_gone_for_every_reader(churn: Registry) -> None:
     assert (done.model, done.action, done.versions, done.changed) == ("churn", "model-deleted", (1, 2, 3), True)
     assert reg.admin.model_names() == []
     assert not [*reg.list(), *reg.search(archived=True)]
-    assert reg.info().models == 0
+    assert reg.admin.info().models == 0
     asked: list[Callable[[], object]] = [
         lambda: reg.model("churn"), lambda: reg.versions("churn"), lambda: reg.path("churn"), lambda: reg.path("churn@2"),
-        lambda: reg.show("churn"), lambda: reg.export("churn", reg.root.parent / "out.tar"), lambda: reg.tag("churn@1", {"a": "b"}),
+        lambda: reg.artifacts.show("churn"), lambda: reg.export("churn", reg.root.parent / "out.tar"), lambda: reg.tag("churn@1", {"a": "b"}),
         lambda: reg.promote("churn@1", "staging"), lambda: reg.admin.rename("churn", "other"),
         lambda: reg.delete("churn", model=True), lambda: reg.retention.prune(["churn"]),
     ]  # fmt: skip
@@ -54,7 +54,7 @@ def test_a_deleted_model_is_gone_for_every_reader(churn: Registry) -> None:
 def test_its_history_and_its_tombstones_stay(churn: Registry) -> None:
     churn.delete("churn", model=True)
     assert actions(churn, "churn") == ["model-deleted", *["deleted"] * 3, *["registered"] * 3]
-    assert [each.model for each in churn.admin.histories(limit=1)] == ["churn"]
+    assert [each.model for each in churn.iter_history(limit=1)] == ["churn"]
     assert sorted(path.name for path in (churn.root / "models/churn/tombstones").iterdir()) == [
         "1.yaml", "2.yaml", "3.yaml",
     ]  # fmt: skip
@@ -70,7 +70,7 @@ def test_its_name_is_refused(churn: Registry, make_file: Make, tmp_path: Path) -
     churn.delete("churn", model=True)
     asked: list[Callable[[], object]] = [
         lambda: churn.register("churn", [make_file("x")]),
-        lambda: churn.describe("churn", owner="crm"),
+        lambda: churn.admin.describe("churn", owner="crm"),
         lambda: churn.import_(tmp_path / "out.tar"),
         lambda: churn.import_(tmp_path / "out.tar", merge=True),
         lambda: churn.admin.rename("other", "churn"),
@@ -105,7 +105,7 @@ def test_numbers_continue_when_the_name_is_used_again(churn: Registry, make_file
 def test_describe_and_import_use_the_name_again(churn: Registry, tmp_path: Path) -> None:
     churn.export(["churn"], tmp_path / "out.tar")
     churn.delete("churn", model=True)
-    churn.describe("churn", owner="crm", reuse_name=True)
+    churn.admin.describe("churn", owner="crm", reuse_name=True)
     assert (churn.model("churn").versions, churn.model("churn").owner) == (0, "crm")
     churn.delete("churn", model=True)
     found = churn.import_(tmp_path / "out.tar", reuse_name=True)
@@ -131,7 +131,7 @@ def test_what_points_to_a_version_is_in_the_way(churn: Registry, make_file: Make
 
 
 def test_children_are_in_the_way_and_keep_their_parents(churn: Registry, make_file: Make) -> None:
-    churn.register("kid", [make_file("kid")], parents=["churn@2"])
+    churn.register("kid", [make_file("kid")], lineage={"parents": ["churn@2"]})
     with pytest.raises(Conflict, match="it is a parent of kid@1"):
         churn.delete("churn", model=True)
     (done,) = churn.delete("churn", model=True, force=True, reason="x")
@@ -156,7 +156,7 @@ def test_the_past_is_shown_as_it_was(churn: Registry, make_file: Make) -> None:
     before = churn.history("churn")[0].event.at
     churn.delete("churn", model=True)
     after = churn.history("churn")[0].event.at
-    assert [each.model.name for each in churn.list(as_of=before)] == ["churn"]
+    assert [each.name for each in churn.list(as_of=before)] == ["churn"]
     if after != before:
         assert list(churn.list(as_of=after)) == []
         with pytest.raises(NotFound, match="'churn' was deleted"):
@@ -165,13 +165,13 @@ def test_the_past_is_shown_as_it_was(churn: Registry, make_file: Make) -> None:
 
 def test_the_index_forgets_it_and_finds_it_again(churn: Registry, make_file: Make, tmp_path: Path) -> None:
     with Registry(churn.root, cache=tmp_path / "cache") as indexed:
-        assert [each.model.name for each in indexed.list()] == ["churn"]
+        assert [each.name for each in indexed.list()] == ["churn"]
         indexed.delete("churn", model=True)
         assert list(indexed.list()) == [] == list(indexed.search(archived=True))
         with pytest.raises(NotFound, match="deleted"):
             indexed.versions("churn")
         indexed.register("churn", [make_file("four")], reuse_name=True)
-        assert [(each.model.name, each.model.versions) for each in indexed.list()] == [("churn", 1)]
+        assert [(each.name, each.versions) for each in indexed.list()] == [("churn", 1)]
         assert [each.ref for each in indexed.search()] == ["churn@4"]
 
 
@@ -183,7 +183,7 @@ def test_a_release_that_does_not_know_it_refuses_the_model(churn: Registry, make
     assert yaml.safe_load(paths.stages.read_text())["format"] == 2
     with pytest.raises(RegistryError, match="knows formats up to 1"):
         codec.load(paths.stages, "stages.yaml")
-    churn.describe("churn", owner="crm", reuse_name=True)
+    churn.admin.describe("churn", owner="crm", reuse_name=True)
     assert codec.load(paths.stages, "stages.yaml")["format"] == 1
 
 

@@ -25,7 +25,7 @@ def cache(tmp_path: Path) -> Path:
 @pytest.fixture
 def indexed(tmp_path: Path, cache: Path) -> Registry:
     """A registry whose index says another version than its files."""
-    reg = Registry.init(tmp_path / "reg", author="alice", cache=cache)
+    reg = Registry(Registry.init(tmp_path / "reg").root, author="alice", cache=cache)
     for number in (1, 2):
         path = tmp_path / f"{number}.bin"
         path.write_text(f"weights {number}")

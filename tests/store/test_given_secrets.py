@@ -62,19 +62,19 @@ def test_all_else_stays(registry: Registry, model: Path) -> None:
         metrics={"token_accuracy": 0.5, "secret_recall": 0.9}, message="the token limit is higher",
     )  # fmt: skip
     assert done.warnings == ()
-    assert (done.version.params["key"], done.version.params["pass"], done.version.tags) == ("user_id", "first", tags)
-    assert (done.version.params["customer_key"], done.version.params["join key"]) == ("order_id", 1)
-    assert (done.version.params["key_2"], done.version.params["token 1"]) == ("region", "word")
-    assert done.version.params["token"] == "<pad>" and done.version.params["max_tokens"] == 512
-    assert done.version.metrics == {"token_accuracy": 0.5, "secret_recall": 0.9}
-    assert (done.version.message, done.version.annotations) == (
+    assert (done.params["key"], done.params["pass"], done.tags) == ("user_id", "first", tags)
+    assert (done.params["customer_key"], done.params["join key"]) == ("order_id", 1)
+    assert (done.params["key_2"], done.params["token 1"]) == ("region", "word")
+    assert done.params["token"] == "<pad>" and done.params["max_tokens"] == 512
+    assert done.metrics == {"token_accuracy": 0.5, "secret_recall": 0.9}
+    assert (done.message, done.annotations) == (
         "the token limit is higher", {"use": "password reset\nclassifier", "key": "a join of 2 tables"},
     )  # fmt: skip
 
 
 def test_the_interface_and_files_of_params_are_the_same(registry: Registry, model: Path, tmp_path: Path) -> None:
     done = registry.register("churn", [model], params={"db": {"password": SECRET, "port": 5432}})
-    assert done.version.params == {"db.password": "***", "db.port": 5432}
+    assert done.params == {"db.password": "***", "db.port": 5432}
     assert done.warnings == ("params.db.password: a secret was replaced by '***'",)
     (tmp_path / "p.yaml").write_text(f"db:\n  password: {SECRET}\n")
     assert run("register", "churn", model, "--params-file", tmp_path / "p.yaml", root=registry.root).code == 0

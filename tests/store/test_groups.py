@@ -139,7 +139,7 @@ def test_a_group_may_be_prepared_before_its_first_model(reg: Registry, make_file
         reg.register("risk", [make_file()])
     with pytest.raises(Refused, match=r"staging refuses risk/fraud@1: tags.reviewed"):
         reg.register("risk/fraud", [make_file()], stage="staging")
-    assert reg.register("risk/fraud", [make_file("b")], tags={"reviewed": "yes"}, stage="staging").version.number == 2
+    assert reg.register("risk/fraud", [make_file("b")], tags={"reviewed": "yes"}, stage="staging").number == 2
     assert (reg.root / GROUP).read_text().startswith("format: 1\nowner: risk-team\n")
 
 

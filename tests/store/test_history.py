@@ -51,18 +51,18 @@ def test_some_actions_only(two: Registry) -> None:
 
 
 def test_all_models_merged_by_time(two: Registry) -> None:
-    every = list(two.admin.histories())
+    every = list(two.iter_history())
     times = [each.entry.event.at for each in every]
     assert times == sorted(times, reverse=True)
     assert {each.model for each in every} == {"churn", "risk/fraud"}
     assert len(every) == 9
-    assert list(two.admin.histories(limit=4)) == every[:4]
+    assert list(two.iter_history(limit=4)) == every[:4]
     assert (
-        list(two.admin.histories(actions=["promoted"], limit=2))
+        list(two.iter_history(actions=["promoted"], limit=2))
         == [each for each in every if each.entry.event.action == "promoted"][:2]
     )
     since = every[3].entry.event.at
-    assert list(two.admin.histories(since=since)) == every[:4]
+    assert list(two.iter_history(since=since)) == every[:4]
 
 
 def test_a_model_that_is_damaged_is_told_of_and_the_others_go_on(two: Registry) -> None:
@@ -70,9 +70,9 @@ def test_a_model_that_is_damaged_is_told_of_and_the_others_go_on(two: Registry) 
     before = table.read_bytes()
     table.write_bytes(b"nonsense: [")
     with pytest.raises(Damaged):
-        list(two.admin.histories())
+        list(two.iter_history())
     told_of: list[Any] = []
-    assert {each.model for each in two.admin.histories(on_damage=told_of.append)} == {"risk/fraud"}
+    assert {each.model for each in two.iter_history(on_damage=told_of.append)} == {"risk/fraud"}
     assert len(told_of) == 1
     table.write_bytes(before)
 
@@ -106,7 +106,7 @@ def test_hundreds_of_histories_need_few_descriptors(reg: Registry, make_file: Ma
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (used + 12, hard))
     try:
-        assert len(list(reg.admin.histories())) == 40
+        assert len(list(reg.iter_history())) == 40
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
@@ -206,6 +206,6 @@ def test_a_model_that_is_not_there(two: Registry) -> None:
 
 def test_looking_changes_nothing(two: Registry) -> None:
     before = snapshot(two.root)
-    list(two.admin.histories(since="2026-01-01", limit=3))
+    list(two.iter_history(since="2026-01-01", limit=3))
     followed(two, lambda: None, name=None)
     assert snapshot(two.root) == before

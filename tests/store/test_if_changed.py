@@ -51,7 +51,7 @@ def test_what_is_there_already_is_not_named(one: Registry, make_file: Make) -> N
 def test_update_stores_what_can_be_stored_later(one: Registry, make_file: Make) -> None:
     done = one.register("churn", [make_file()], if_changed=True, update=True, **GIVEN)
     assert (done.updated, done.not_stored) == (LATER, SEALED)
-    assert done.version == one.version("churn@1"), "as it is after the update"
+    assert done == one.version("churn@1"), "as it is after the update"
     version = one.version("churn@1")
     assert (dict(version.metrics), dict(version.tags)) == (GIVEN["metrics"], GIVEN["tags"])
     assert (dict(version.annotations), dict(version.params), version.message) == (
@@ -107,23 +107,25 @@ def test_lineage_that_was_said(one: Registry, make_file: Make) -> None:
     names = ("lineage.run", "lineage.data", "lineage.code", "lineage.parents", "lineage.environment")
     done = one.register("churn", [make_file()], if_changed=True, **said)
     assert sorted(done.not_stored) == sorted(names)
-    made = one.register("other", [make_file()], **said, lineage={"framework": "sklearn 1.5"})
+    made = one.register("other", [make_file()], **said, lineage={"extra": {"framework": "sklearn 1.5"}})
     assert made.new
-    same = one.register("other", [make_file()], if_changed=True, **said, lineage={"framework": "sklearn"})
+    same = one.register("other", [make_file()], if_changed=True, **said, lineage={"extra": {"framework": "sklearn"}})
     assert same.not_stored == ()
     data.write_text("other rows")
     said |= {"command": "python train.py --fast", "parents": []}
-    done = one.register("other", [make_file()], if_changed=True, **said, lineage={"framework": "xgboost"})
+    done = one.register("other", [make_file()], if_changed=True, **said, lineage={"extra": {"framework": "xgboost"}})
     assert sorted(done.not_stored) == ["lineage.data", "lineage.framework", "lineage.run.command"]
 
 
 def test_a_parent_of_a_reused_name_is_another_parent(one: Registry, make_file: Make) -> None:
-    one.register("other", [make_file()], parents="churn@1")
+    one.register("other", [make_file()], lineage={"parents": "churn@1"})
     one.admin.rename("churn", "former")
     one.register("churn", [make_file("another")], reuse_name=True)
-    done = one.register("other", [make_file()], parents="churn@1", if_changed=True)
+    done = one.register("other", [make_file()], lineage={"parents": "churn@1"}, if_changed=True)
     assert done.not_stored == ("lineage.parents",)
-    assert one.register("other", [make_file()], parents="former@1", if_changed=True).not_stored == ("lineage.parents",)
+    assert one.register("other", [make_file()], lineage={"parents": "former@1"}, if_changed=True).not_stored == (
+        "lineage.parents",
+    )
 
 
 def test_the_command_says_so(one: Registry, make_file: Make) -> None:

@@ -25,7 +25,7 @@ Make = Callable[..., Path]
 def family(reg: Registry, make_file: Make) -> Registry:
     """``kid@1`` was made from ``beta@1``, which is called ``betb`` now."""
     reg.register("beta", [make_file("one")])
-    reg.register("kid", [make_file("two")], parents=["beta@1"])
+    reg.register("kid", [make_file("two")], lineage={"parents": ["beta@1"]})
     reg.admin.rename("beta", "betb")
     return reg
 
@@ -49,7 +49,7 @@ def test_a_new_model_has_an_id_that_stays(family: Registry, make_file: Make, tmp
     assert len(identity) == 32
     assert identity != family.model("kid").id
     family.admin.rename("betb", "team/betc")
-    family.describe("team/betc", description="x")
+    family.admin.describe("team/betc", description="x")
     assert family.model("team/betc").id == identity
     family.export(["team/betc"], tmp_path / "out.tar")
     other = Registry.init(tmp_path / "other", author="alice")
@@ -83,11 +83,11 @@ def test_a_former_name_is_not_given_again(family: Registry, make_file: Make) -> 
     before = family.admin.model_names()
     for attempt in (
         lambda: family.register("beta", [file]),
-        lambda: family.describe("beta", description="x"),
+        lambda: family.admin.describe("beta", description="x"),
         lambda: family.admin.rename("kid", "beta"),
     ):
         with pytest.raises(
-            Conflict, match="'beta' is a former name of the model 'betb'; use betb, or add --reuse-name"
+            Conflict, match="'beta' is a former name of the model 'betb'; use betb, or add `reuse_name`"
         ):
             attempt()
     assert family.admin.model_names() == before
@@ -160,7 +160,7 @@ def test_a_bundle_with_both_is_restored(family: Registry, make_file: Make, tmp_p
 
 def test_a_name_that_is_given_again_changes_no_lineage(family: Registry, make_file: Make) -> None:
     family.register("beta", [make_file("three")], reuse_name=True)
-    family.register("late", [make_file("five")], parents=["beta@1"])
+    family.register("late", [make_file("five")], lineage={"parents": ["beta@1"]})
     assert parents(family) == [("betb@1", "")]
     assert parents(family, "late@1") == [("beta@1", "")]
     assert children(family, "betb@1") == ["kid@1"]
@@ -183,7 +183,7 @@ def test_what_is_meant_is_protected(family: Registry, make_file: Make) -> None:
 def test_a_lineage_of_an_earlier_release_goes_by_time(reg: Registry, make_file: Make, tmp_path: Path) -> None:
     """Without an id in it, a name that was given again later can't be what it means."""
     reg.register("beta", [make_file("one")])
-    reg.register("kid", [make_file("two")], lineage={"parents": ["beta@1"]})
+    reg.register("kid", [make_file("two")], lineage={"extra": {"parents": ["beta@1"]}})
     reg.admin.rename("beta", "betb")
     assert parents(reg) == [("betb@1", "")]
     reg.register("beta", [make_file("three")], reuse_name=True)

@@ -28,7 +28,7 @@ def test_describe_says_it_and_keeps_comments(reg: Registry, make_file: MakeFile)
     reg.register("churn", [make_file()])
     path = reg.root / "models/churn/model.yaml"
     path.write_text(f"# ours\n{path.read_text()}# policy: see the wiki\n")
-    done = reg.describe("churn", description="who leaves", owner="crm", tags={"a": "b"}, reason="new")
+    done = reg.admin.describe("churn", description="who leaves", owner="crm", tags={"a": "b"}, reason="new")
     assert (done.keys, done.changed) == (("description", "owner", "tags"), True)
     model = reg.model("churn")
     assert (model.description, model.owner, model.tags) == ("who leaves", "crm", {"a": "b"})
@@ -36,29 +36,29 @@ def test_describe_says_it_and_keeps_comments(reg: Registry, make_file: MakeFile)
     assert text.startswith("# ours\n") and "# policy: see the wiki\n" in text
     event = next(iter(reg.history("churn"))).event
     assert event.detail["said"]["owner"][1] == "crm" and event.detail["reason"] == "new"
-    assert not reg.describe("churn", owner="crm").changed
+    assert not reg.admin.describe("churn", owner="crm").changed
     assert actions(reg, "churn") == ["described", "registered"]
-    reg.describe("churn", remove=["a", "description"])
+    reg.admin.describe("churn", remove=["a", "description"])
     assert (reg.model("churn").description, reg.model("churn").tags) == ("", {})
 
 
 def test_describe_makes_the_model(reg: Registry, make_file: MakeFile) -> None:
-    assert reg.describe("risk/new", description="to come", dry_run=True).changed
+    assert reg.admin.describe("risk/new", description="to come", dry_run=True).changed
     assert reg.admin.model_names() == []
-    reg.describe("risk/new", description="to come", request_id="one")
-    assert not reg.describe("risk/new", description="to come", request_id="one").changed
+    reg.admin.describe("risk/new", description="to come", request_id="one")
+    assert not reg.admin.describe("risk/new", description="to come", request_id="one").changed
     assert reg.register("risk/new", [make_file()]).ref == "risk/new@1"
 
 
 def test_slips(reg: Registry, make_file: MakeFile) -> None:
     reg.register("churn", [make_file()])
     with pytest.raises(InvalidInput, match="nothing to say"):
-        reg.describe("churn")
+        reg.admin.describe("churn")
     with pytest.raises(InvalidInput):
-        reg.describe("churn", owner="two\nlines")
+        reg.admin.describe("churn", owner="two\nlines")
     (reg.root / "models/churn/model.yaml").write_text("{format: 1, created: '', owner: alice}\n")
     with pytest.raises(InvalidInput, match="without touching"):
-        reg.describe("churn", description="x")
+        reg.admin.describe("churn", description="x")
 
 
 def test_rewrite_checks_and_compares(reg: Registry, make_file: MakeFile) -> None:
@@ -86,7 +86,7 @@ def test_a_key_of_ones_own_is_kept(reg: Registry, make_file: MakeFile) -> None:
     text = reg.admin.text("churn")
     reg.admin.edit("churn", f"{text}date: 2026-11-24\n", was=text)  # though it looks like the setting 'data'
     assert reg.promote("churn@1", "staging").changed
-    reg.describe("churn", tags={"a": "b"}, remove=(name for name in ("description",)))
+    reg.admin.describe("churn", tags={"a": "b"}, remove=(name for name in ("description",)))
     assert "date: 2026-11-24\n" in reg.admin.text("churn")
 
 
@@ -104,7 +104,7 @@ def test_rename_moves_all_of_it(reg: Registry, make_file: MakeFile) -> None:
     reg.register("churn", [make_file("a")])
     reg.register("churn", [make_file("b")])
     reg.promote("churn@1", "production")
-    reg.register("child", [make_file("c")], lineage={"parents": ["churn@1"]})
+    reg.register("child", [make_file("c")], lineage={"extra": {"parents": ["churn@1"]}})
     reg.admin.rename("churn", "crm/churn", reason="one group a team")
     assert reg.admin.model_names() == ["child", "crm/churn"]
     assert reg.path("crm/churn@production").is_dir()
@@ -137,8 +137,8 @@ def test_what_is_there_is_not_overwritten(reg: Registry, make_file: MakeFile) ->
 def test_a_parent_stays_protected_under_its_new_name(reg: Registry, make_file: MakeFile) -> None:
     for at in range(3):
         reg.register("base", [make_file(f"{at}")])
-    reg.register("base", [make_file("own child")], lineage={"parents": ["base@2"]})
-    reg.register("child", [make_file("child")], lineage={"parents": ["base@1"]})
+    reg.register("base", [make_file("own child")], lineage={"extra": {"parents": ["base@2"]}})
+    reg.register("child", [make_file("child")], lineage={"extra": {"parents": ["base@1"]}})
     reg.archive(["base@1", "base@2", "base@3"])
     reg.admin.rename("base", "group/base")
     plan = reg.retention.plan("group/base", "delete", RetentionRules.build(older_than="0s"))
@@ -198,7 +198,7 @@ def test_the_name_of_an_interrupted_rename_is_reserved(
         reg.admin.rename("churn", new)
     for take in (
         lambda: reg.register(new, [make_file("another")]),
-        lambda: reg.describe(new, owner="bob"),
+        lambda: reg.admin.describe(new, owner="bob"),
         lambda: (reg.register("third", [make_file("third")]), reg.admin.rename("third", new)),
     ):
         with pytest.raises(Conflict, match=f"reserved for churn.*registry rename churn {new}"):
@@ -262,7 +262,7 @@ def test_what_fails_leaves_no_empty_model(
         patch.setattr(Writer, "publish", full)
         patch.setattr(Writer, "move", full)
         if deed == "describe":
-            reg.describe("churn", owner="crm")
+            reg.admin.describe("churn", owner="crm")
         else:
             reg.register("risk/churn" if "group" in deed else "churn", [make_file()])
     assert reg.admin.model_names() == []

@@ -244,7 +244,7 @@ def test_a_model_that_did_not_come_to_be_leaves_its_name_free(reg: Registry, mak
     with (reg.root / "models/risk/.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(LockTimeout):
-            Registry.open(reg.root, lock_timeout=0.4).register("risk/churn", [make_file()])
+            Registry(reg.root, lock_timeout=0.4).register("risk/churn", [make_file()])
     assert reg.admin.model_names() == []
     assert reg.register("risk", [make_file()]).ref == "risk@1"
     with pytest.raises(Conflict, match="is a model"):

@@ -13,7 +13,8 @@ import pytest
 
 from registry_cli import InvalidInput, Registry, inspect_files, registry, scan_files
 from registry_cli.core.names import Reference
-from registry_cli.core.values import as_list
+from registry_cli.core.values import Lineage, as_list
+from registry_cli.lineage.process_info import Caller
 from registry_cli.rules.retention_rules import RetentionRules
 
 Call = Callable[[Registry, Any], object]
@@ -26,19 +27,8 @@ def files_of(reg: Registry, ref: str) -> list[str]:
 
 def registered(reg: Registry, **options: Any) -> object:
     done = reg.register("new", options.pop("paths", "model.pkl"), **options)
-    lineage = dict(done.version.lineage)
+    lineage = dict(done.lineage)
     return files_of(reg, done.ref), lineage.get("parents"), lineage.get("data"), lineage.get("code")
-
-
-def _only(reg: Registry, **options: Any) -> object:
-    version = reg.register("new", "model.pkl", **options).version
-    return version.params, version.metrics
-
-
-def _logged(reg: Registry, given: Any) -> object:
-    ref = reg.register("new", "model.pkl").ref
-    reg.log_metric(ref, {"k1": 1, "k": 2}, metrics_only=given)
-    return reg.version(ref).metrics
 
 
 def exported(reg: Registry, given: Any) -> object:
@@ -59,13 +49,10 @@ CALLS: dict[tuple[str, str], tuple[object, Call]] = {
     ("register", "paths"): ("ab", lambda reg, given: registered(reg, paths=given)),
     ("register", "exclude"): ("ab", lambda reg, given: registered(reg, paths=".", exclude=given)),
     ("register", "include"): ("a*", lambda reg, given: registered(reg, paths=".", exclude="ab", include=given)),
-    ("register", "parents"): ("m@1", lambda reg, given: registered(reg, parents=given)),
-    ("register", "data"): ("ab", lambda reg, given: registered(reg, data=given)),
-    ("register", "code"): (Path("ab"), lambda reg, given: registered(reg, code=given)),
-    ("register", "capture"): ("run", lambda reg, given: registered(_with_caller(reg), capture=given)),
-    ("register", "params_only"): ("k1", lambda reg, given: _only(reg, params={"k1": 1, "k": 2}, params_only=given)),
-    ("register", "metrics_only"): ("k1", lambda reg, given: _only(reg, metrics={"k1": 1, "k": 2}, metrics_only=given)),
-    ("log_metric", "metrics_only"): ("k1", _logged),
+    ("Lineage", "parents"): ("m@1", lambda reg, given: registered(reg, lineage={"parents": given})),
+    ("Lineage", "data"): ("ab", lambda reg, given: registered(reg, lineage={"data": given})),
+    ("Lineage", "code"): (Path("ab"), lambda reg, given: registered(reg, lineage={"code": given})),
+    ("Lineage", "capture"): ("run", lambda reg, given: registered(_with_caller(reg), lineage={"capture": given})),
     ("restorable", "models"): ("m", lambda reg, given: reg.admin.restorable(given)),
     ("inspect_files", "paths"): ("ab", lambda reg, given: inspect_files(given).files),
     ("scan_files", "paths"): ("ab", lambda reg, given: len(scan_files(given).files)),
@@ -88,11 +75,11 @@ CALLS: dict[tuple[str, str], tuple[object, Call]] = {
     ("prune", "models"): ("m", lambda reg, given: reg.retention.prune(given, RetentionRules.build(keep=5))),
     ("prune_plans", "models"): ("m", lambda reg, given: [each.model for each in reg.retention.prune_plans(given, RetentionRules.build(keep=5))]),
     ("history", "actions"): ("registered", events),
-    ("histories", "actions"): ("registered", lambda reg, given: len(list(reg.admin.histories(actions=given)))),
+    ("iter_history", "actions"): ("registered", lambda reg, given: len(list(reg.iter_history(actions=given)))),
     ("follow", "actions"): ("registered", lambda reg, given: list(islice(reg.admin.follow(actions=given), 2))),
     ("tag", "remove"): ("k1", lambda reg, given: (reg.tag("m@1", remove=given, dry_run=True).changed)),
     ("annotate", "remove"): ("k1", lambda reg, given: reg.annotate("m@1", remove=given, dry_run=True).changed),
-    ("describe", "remove"): ("owner", lambda reg, given: reg.describe("m", remove=given, dry_run=True).keys),
+    ("describe", "remove"): ("owner", lambda reg, given: reg.admin.describe("m", remove=given, dry_run=True).keys),
     ("fetch", "only"): ("ab", lambda reg, given: _fetched(reg, only=given)),
     ("fetch", "exclude"): ("ab", lambda reg, given: _fetched(reg, exclude=given)),
     ("files", "only"): ("ab", lambda reg, given: reg.artifacts.files("m@2", only=given)),
@@ -103,15 +90,13 @@ CALLS: dict[tuple[str, str], tuple[object, Call]] = {
 }  # fmt: skip
 #: Those that take records, of which no text is one, and queries, where a text is one query by its type.
 OTHERS = {
-    ("apply", "plans"), ("verify", "checkpoints"), ("search", "where"), ("versions", "where"),
-    ("unknown_names", "where"),
+    ("apply", "plans"), ("verify", "checkpoints"), ("search", "where"), ("iter_search", "where"), ("versions", "where"),
+    ("unknown_names", "where"), ("unknown_names", "fields"),
 }  # fmt: skip
 
 
 def _with_caller(reg: Registry) -> Registry:
-    from registry_cli.registry import this_program
-
-    return Registry(reg.root, author="alice", caller=this_program())
+    return Registry(reg.root, author="alice", caller=lambda: Caller(str(Path.cwd()), {}))
 
 
 def _fresh() -> Path:
@@ -153,7 +138,8 @@ def test_every_method_that_takes_several_is_in_the_table() -> None:
         registry.PolicyOperations, registry.LineageOperations, registry.AdminOperations,
     )  # fmt: skip
     methods = [each for room in rooms for each in inspect.getmembers(room, inspect.isroutine)]
-    for name, method in [*methods, ("inspect_files", inspect_files), ("scan_files", scan_files)]:
+    functions = [("inspect_files", inspect_files), ("scan_files", scan_files), ("Lineage", Lineage)]
+    for name, method in [*methods, *functions]:
         if name.startswith("_") or not callable(method):  # a namespace
             continue
         for each in inspect.signature(method).parameters.values():

@@ -95,7 +95,7 @@ def outputs(reg: Registry, place: Path) -> Iterator[Callable[[], object]]:
     yield lambda: reg.fetch("churn@2", place, replace=True)
     yield lambda: reg.export("churn@2", place, format="hf", replace=True)
     yield lambda: reg.export("churn@2", place, format="cyclonedx", replace=True)
-    yield lambda: reg.card("churn@2", place, replace=True)
+    yield lambda: reg.artifacts.card("churn@2", place, replace=True)
     yield lambda: reg.export(["churn@2"], place / "x.tar", replace=True)
 
 

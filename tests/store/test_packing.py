@@ -240,7 +240,7 @@ def test_the_index_knows(three: Registry, tmp_path: Path) -> None:
     size = pack(three).stat().st_size
     assert [version.packed for version in indexed.versions("churn", archived=True)] == [None, None, size]
     assert indexed.version("churn@1").packed == size
-    assert (indexed.info().packed, indexed.info().packed_size) == (1, size)
+    assert (indexed.admin.info().packed, indexed.admin.info().packed_size) == (1, size)
     three.restore(["churn@1"])
     assert indexed.version("churn@1").packed is None
 

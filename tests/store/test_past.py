@@ -50,7 +50,7 @@ def _seen(reg: Registry, as_of: str | None = None) -> object:
     return (
         reg.model("churn", as_of=as_of),
         [(version.number, version.stages, version.aliases, version.archived) for version in versions],
-        [replace(each.model, revision=0) for each in reg.list(as_of=as_of)],
+        [replace(each, revision=0) for each in reg.list(as_of=as_of)],
     )
 
 

@@ -24,7 +24,7 @@ def read_everything(registry: Registry, target: Path) -> list[object]:
     registry.artifacts.cat("churn@1", "model.pkl", stream)
     registry.fetch("churn@production", target)
     return [
-        registry.info(), registry.admin.model_names(), list(registry.list()), registry.model("churn"), registry.versions("churn"),
+        registry.admin.info(), registry.admin.model_names(), list(registry.list()), registry.model("churn"), registry.versions("churn"),
         registry.versions("churn", archived=True), registry.version("churn@staging"), registry.artifacts.files("churn"),
         registry.version("churn@latest"), registry.path("churn@production"), registry.path("churn@2", "model.pkl"),
         registry.artifacts.verify_files("churn@2"), registry.history("churn"), registry.admin.earlier_holders("churn", "production"),
@@ -144,4 +144,4 @@ def test_a_registry_can_be_opened_whatever_its_id_is(
     monkeypatch.setattr(os, "urandom", lambda count: bytes.fromhex(identity)[:count])
     registry = Registry.init(tmp_path / "registry")
     monkeypatch.undo()
-    assert Registry(registry.root).settings.id == identity
+    assert Registry(registry.root).admin.settings.id == identity

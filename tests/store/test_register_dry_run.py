@@ -38,7 +38,7 @@ def test_the_version_as_it_would_be(unchanged: Registry, tmp_path: Path) -> None
         "churn", folder, exclude="*.log", params={"depth": 6}, metrics={"auc": 1}, tags={"a": "b"}, stage="staging",
         alias="champion", dry_run=True,
     )  # fmt: skip
-    version = planned.version
+    version = planned
     assert (planned.ref, planned.new, version.size, version.files) == ("churn@2", True, 6, 2)
     assert planned.added == 3, "what a blob has is not stored again"
     assert [file.path for file in planned.manifest] == ["a.bin", "sub/b.bin"]
@@ -48,7 +48,7 @@ def test_the_version_as_it_would_be(unchanged: Registry, tmp_path: Path) -> None
     ]  # fmt: skip
     assert version.lineage["scan"]["verdict"] == "safe-format"
     same = Registry.init(tmp_path / "other").register("churn", folder, exclude="*.log")
-    assert same.version.digest == version.digest
+    assert same.digest == version.digest
 
 
 def test_a_new_model(unchanged: Registry, make_file: Make) -> None:
@@ -64,18 +64,18 @@ def test_what_is_refused(unchanged: Registry, make_file: Make, tmp_path: Path) -
         (Refused, lambda: unchanged.register("churn", [bad], dry_run=True)),
         (Refused, lambda: unchanged.register("churn", [tmp_path / ".env"], dry_run=True)),
         (NotFound, lambda: unchanged.register("churn", [tmp_path / "nothing"], dry_run=True)),
-        (NotFound, lambda: unchanged.register("churn", [good], parents=["nothing@1"], dry_run=True)),
+        (NotFound, lambda: unchanged.register("churn", [good], lineage={"parents": ["nothing@1"]}, dry_run=True)),
         (Conflict, lambda: unchanged.register("churn/x", [good], dry_run=True)),
         (InvalidInput, lambda: unchanged.register("Churn", [good], dry_run=True)),
         (InvalidInput, lambda: unchanged.register("churn", [good], stage="nothing", dry_run=True)),
         (InvalidInput, lambda: unchanged.register("churn", [good], metrics={"auc": "high"}, dry_run=True)),
-        (InvalidInput, lambda: unchanged.register("churn", ["-"], stdin_name="x", dry_run=True)),
+        (InvalidInput, lambda: unchanged.register("churn", {"x": "-"}, dry_run=True)),
     ]
     for kind, ask in asked:
         with pytest.raises(kind):
             ask()
     allowed = unchanged.register("churn", [bad], unsafe="reviewed", dry_run=True)
-    assert allowed.version.lineage["scan"]["allowed"] == "reviewed"
+    assert allowed.lineage["scan"]["allowed"] == "reviewed"
 
 
 def test_a_name_that_is_taken(reg: Registry, make_file: Make) -> None:

@@ -160,7 +160,7 @@ def test_an_export_is_replaced_whatever_was_said_of_it_since(
     if kind != "hf":  # its card is text, in which nobody can tell what was said from what was added
         reg.tag("churn@1", {"team": "fraud", "old": "yes"})
         reg.log_metric("churn@1", {"auc_live": 0.5})
-        reg.describe("churn", description="Who leaves.")
+        reg.admin.describe("churn", description="Who leaves.")
     reg.export("churn@production", out, format=kind, replace=True, flavor=flavor)
     document = next(path for path in out.iterdir() if path.name in ("MLmodel", "model.yaml", "README.md"))
     assert "churn@2" in document.read_text()
@@ -360,11 +360,11 @@ def test_files_that_are_outputs_are_replaced_only_by_their_like(churn: Registry,
     bundle, bom, card = tmp_path / "x.tar", tmp_path / "bom.json", tmp_path / "README.md"
     churn.export(["churn@1"], bundle)
     churn.export("churn@1", bom, format="cyclonedx")
-    churn.card("churn@1", card)
+    churn.artifacts.card("churn@1", card)
     verbs: dict[Path, Callable[[Path], object]] = {
         bundle: lambda path: churn.export(["churn@2"], path, replace=True),
         bom: lambda path: churn.export("churn@2", path, format="cyclonedx", replace=True),
-        card: lambda path: churn.card("churn@2", path, replace=True),
+        card: lambda path: churn.artifacts.card("churn@2", path, replace=True),
     }
     for path, verb in verbs.items():
         for other in verbs:

@@ -257,9 +257,9 @@ def test_a_secret_is_known_behind_a_link_and_under_another_name(reg: Registry, m
     with pytest.raises(Refused, match="innocent"):
         reg.register("m", [secret.parent], exclude=".env")
     with pytest.raises(Refused, match="secret"):
-        reg.register("m", [secret], stdin_name="model.bin")
+        reg.register("m", {"model.bin": secret})
     with pytest.raises(Refused, match="secret"):
-        reg.register("m", ["-"], stdin_name=".env")
+        reg.register("m", {".env": "-"})
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_large_files_are_not_looked_into(reg: Registry, make_file: Make, monkeyp
     root = make_file(b"x" * (64 << 10) + b"x", "p/w.bin").parent
     with monkeypatch.context() as patched:
         patched.setattr(os, "open", lambda *_, **__: pytest.fail("opened"))
-        assert source_files.collect([root / "w.bin"], None, FileSelection())
+        assert source_files.collect([(root / "w.bin", None)], FileSelection())
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_a_program_hears_of_each_change(site: Site, put: Put) -> None:
         assert site.run(*words).code == 0
         said = told()[-1]
         assert (said["kind"], said["schema"], said["event"]["action"], said["ref"]) == ("hook", 1, action, ref)
-        assert said["registry"] == {"id": site.reg.settings.id, "root": str(site.root)}
+        assert said["registry"] == {"id": site.reg.admin.settings.id, "root": str(site.root)}
         assert said["env"] == {
             "REGISTRY_ACTION": action, "REGISTRY_MODEL": "churn", "REGISTRY_REF": ref, "REGISTRY_INSIDE_HOOK": "1",
             "REGISTRY_ROOT": str(site.root), "REGISTRY_HOME": str(site.root),
@@ -147,7 +147,7 @@ def test_a_gate_that_stays_shut(site: Site, put: Put) -> None:
 
 
 def test_hooks_of_one_registry(site: Site, put: Put, tmp_path: Path) -> None:
-    put(KEEP, folder=f"hooks/{site.reg.settings.id}")
+    put(KEEP, folder=f"hooks/{site.reg.admin.settings.id}")
     other = Registry.init(tmp_path / "other")
     assert run("register", "churn", site.file, root=other.root).code == 0
     assert told() == []
@@ -308,7 +308,7 @@ def test_an_address_is_told_and_can_tell_who_it_was(site: Site) -> None:
     (body,), (headers,) = receiver.bodies, receiver.headers
     said = json.loads(body)
     assert (said["ref"], said["event"]["action"], said["event"]["reason"]) == ("churn@1", "promoted", "größe")
-    assert said["registry"]["id"] == site.reg.settings.id
+    assert said["registry"]["id"] == site.reg.admin.settings.id
     expected = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     assert headers["X-Registry-Signature"] == f"sha256={expected}"
     assert (headers["X-Registry-Event"], headers["X-Registry-Delivery"]) == ("promoted", said["event"]["id"])
@@ -381,7 +381,7 @@ def test_who_wants_to_know_what(site: Site, tmp_path: Path) -> None:
         configure(
             webhook(receiver, actions="[promoted, gate-refused]", models="['risk/*', churn]")
             + f"  - url: {receiver.url}2\n    registry: {'0' * 32}\n"
-            + f"  - url: {receiver.url}3\n    registry: {site.reg.settings.id}\n    models: [other]\n"
+            + f"  - url: {receiver.url}3\n    registry: {site.reg.admin.settings.id}\n    models: [other]\n"
         )
         for words in (
             ("tag", "churn@1", "a=b"),
@@ -511,7 +511,7 @@ def test_a_listener_that_raises_is_a_warning(site: Site) -> None:
 def test_of_several_changes_each_that_was_made_is_told(site: Site) -> None:
     """The first is committed, the second refused, as somebody was faster: the first is told all the same."""
     heard: list[str] = []
-    number = Registry(site.root, author="alice").register("churn", [site.file]).version.number
+    number = Registry(site.root, author="alice").register("churn", [site.file]).number
 
     def listen(_: str, event: Event) -> None:
         heard.append(event.action)

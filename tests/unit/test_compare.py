@@ -171,7 +171,7 @@ def test_better_is_what_the_person_says() -> None:
     assert (drift.best, loss.best) == ((1,), (0,))
     with pytest.raises(InvalidInput, match="none of these versions has a metric 'los'; they have: drift, loss"):
         rules.compare(versions, ["los"])
-    with pytest.raises(InvalidInput, match="both --lower and --higher"):
+    with pytest.raises(InvalidInput, match="both `lower` and `higher`"):
         rules.compare(versions, ["loss"], ["loss"])
     (drift, _) = rules.compare(versions).rows
     assert (drift.best, drift.lower) == ((), None), "the direction is not known"

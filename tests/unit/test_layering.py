@@ -226,4 +226,4 @@ def test_an_error_crosses_to_another_process_whole() -> None:
     refused = pickle.loads(pickle.dumps(GateRefused("no", "look", Evaluation("churn@1", "production", ()))))
     assert (str(refused), refused.exit_code, refused.evaluation.ref) == ("no; look", 5, "churn@1")
     unsure = pickle.loads(pickle.dumps(Indeterminate("it is there", request_id="r1")))
-    assert unsure.request_id == "r1" and "--request-id r1" in str(unsure)
+    assert unsure.request_id == "r1" and "`request_id` r1" in str(unsure)

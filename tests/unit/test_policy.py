@@ -366,7 +366,7 @@ def test_force_passes_over_a_policy_that_does_not_forbid_it() -> None:
     gate.check_passed(free, force=True)
     with pytest.raises(Refused, match=r"production refuses churn@7: metrics.auc, metrics.f1; registry check churn@7"):
         gate.check_passed(free, force=False)
-    with pytest.raises(Refused, match="the policy of production forbids --force"):
+    with pytest.raises(Refused, match="the policy of production forbids `force`"):
         gate.check_passed(strict, force=True)
 
 

@@ -94,7 +94,7 @@ def test_expectations() -> None:
         rules.check_expected({}, "production", "m", 2)
     expected = [rules.parse_expected(text, "risk/m") for text in ("none", "7", "v7", "risk/m@7", "risk/m@v7")]
     assert expected == [None, 7, 7, 7, 7]
-    with pytest.raises(InvalidInput, match="--expect m@7 is a version of another model, not of risk/m"):
+    with pytest.raises(InvalidInput, match="`expect` m@7 is a version of another model, not of risk/m"):
         rules.parse_expected("m@7", "risk/m")
     for bad in ("", "0", "latest", "production"):
         with pytest.raises(InvalidInput):

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from ... import operations
+from ...core import json_shapes
 from ...errors import InvalidInput, RegistryError
 from ...rules.stages import PACK
-from .. import json_shapes
 from ..command import DryRun, argument, command, flag, option
 from ..formatting import format_size, plural
 from ..options import Force, Reason, Refs, Yes, ensure_alone, parse_model_name, read_references, warn_of_unknown_names
@@ -348,7 +348,7 @@ def apply(
     if not cx.dry_run:
         _ensure_dry_run(limit, changes_only)
     registry = cx.registry()
-    plans = read_plans(file, registry.settings.id)
+    plans = read_plans(file, registry.admin.settings.id)
     if not (yes or cx.dry_run):
         _confirm(cx, plans)
     done = registry.retention.apply(plans, reason=reason, **cx.change)
@@ -397,7 +397,7 @@ def _format_freed(done: list[VersionsChanged], action: str, dry_run: bool) -> st
 
 def _show_plans(cx: Session, registry: Registry, plans: list[Plan], how: PlanOptions) -> None:
     """Print the decision for every version; write the plan file first if requested."""
-    body = {"registry": registry.settings.id, "items": plans}
+    body = {"registry": registry.admin.settings.id, "items": plans}
     if how.plan is not None:
         operations.export.save_plan(
             registry.context, json.dumps(json_shapes.document("plans", body), indent=2) + "\n", how.plan

@@ -51,7 +51,7 @@ def diff(
         registry diff churn@6 churn@7 --exit-code -q || echo not the same
     """
     first = Reference.parse(before)
-    found = cx.reader().diff(first, rules.beside(first, after, bare=False), cx.caller())
+    found = cx.reader().diff(first, rules.beside(first, after, bare=False))
     if found.equal:
         cx.say(f"no differences between {found.before.ref} and {found.after.ref}")
     listed = [(section, each) for section, differences in found.sections() for each in differences]

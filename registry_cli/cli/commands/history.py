@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...core.json_shapes import document, dumps
 from ...core.lazy_dataclass import replace
 from ...core.records import JournalEntry, ModelHistoryEntry
 from ...errors import InvalidInput, RegistryError
 from ..command import argument, command, flag, option
 from ..formatting import escape, format_numbers, format_time, shorten, time_column
-from ..json_shapes import document, dumps
 from ..options import parse_model_name
 from ..process import OutputError, Terminated, flush, write
 from ..session import Output, Session, TableView
@@ -83,7 +83,7 @@ def history(
     else:
         wanted = {"limit": limit, "since": since, "until": until, "actions": actions or (), "stage": stage}
         if model is None:
-            found = reader.admin.histories(on_damage=damage, **wanted)
+            found = reader.iter_history(on_damage=damage, **wanted)
         else:
             found = (ModelHistoryEntry(model, entry) for entry in reader.history(model, **wanted))
         _show_entries(cx, found, many=model is None, utc=utc)

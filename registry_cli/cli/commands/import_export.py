@@ -219,7 +219,7 @@ def card(
     if force and output is None:
         raise InvalidInput("--force requires --output", "add -o FILE")
     with library_warnings(cx):
-        made = cx.reader().card(ref, output, replace=force)
+        made = cx.reader().artifacts.card(ref, output, replace=force)
     if check:
         _check_card(cx, made)
         return

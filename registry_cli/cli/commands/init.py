@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from ... import schemas
+from ...core.json_shapes import to_json
 from ...errors import InvalidInput
 from ...registry import Registry
+from ...store.codec import DEFAULT_STAGES
 from .. import completion, grammar, process
 from ..command import argument, command, option
 from ..formatting import escape, format_size, format_time, plural, shorten
-from ..json_shapes import to_json
 from ..options import parse_model_name
 from ..session import Output, Session
 
@@ -38,10 +39,10 @@ def init(
         registry init /shared/team/registry --shared group
         registry init . --stages dev,canary,live
     """
-    options = {} if stages is None else {"stages": tuple(part.strip() for part in stages.split(","))}
+    named = DEFAULT_STAGES if stages is None else tuple(part.strip() for part in stages.split(","))
     folder = folder if cx.root is None or folder != "." else cx.root
-    registry = Registry.init(Path(folder), shared=shared, **options)
-    record = registry.info()
+    registry = Registry(Registry.init(Path(folder), shared=shared, stages=named).root, index=False)
+    record = registry.admin.info()
     cx.say(f"initialized registry in {registry.root} (stages: {', '.join(registry.stages)})")
     cx.show_one("registry", record, record.root, "")
 
@@ -57,7 +58,7 @@ def info(cx: Session) -> None:
         registry info --json
     """
     registry = cx.registry()
-    record, health = registry.info(), registry.admin.verify(quick=True)
+    record, health = registry.admin.info(), registry.admin.verify(quick=True)
     rows = [(key, ", ".join(value) if key == "stages" else value) for key, value in to_json(record).items()]
     rows.append(("problems", len(health.problems)))
     problems = f"{plural(len(health.problems), 'problem')}; run 'registry verify'"

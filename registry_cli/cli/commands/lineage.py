@@ -131,7 +131,7 @@ def _check(cx: Session, ref: str, python: str | None) -> None:
     reader = cx.reader()
     version = reader.version(Reference.parse(ref))
     with cx.progress(f"checking conditions of {version.ref}") as progress:
-        found = reader.lineage.reproducible(version.ref, cx.caller(), python=python, progress=progress)
+        found = reader.lineage.reproducible(version.ref, python=python, progress=progress)
     bad = [each for each in found if each.outcome == "differs"]
     body = {"items": found, "ref": version.ref}
     rows = [(each.name, each.outcome, each.wanted, each.found) for each in found]

@@ -64,11 +64,11 @@ def list_(
         check_stage(stage, registry.stages)
     damage = cx.collect_damage()
     glances = cx.has_viewer or (stage is not None and not (cx.as_json or cx.quiet))
-    found = iter(registry.list(as_of=as_of, on_damage=damage, glances=glances))
+    found = iter(registry.admin.overview(as_of=as_of, on_damage=damage, glances=glances))
     if where:
         warn_of_unknown_names(cx, registry, where, as_of=as_of)
         missing = list_keyed_fields([where], None, None)
-        versions = iter_watched(registry.search(where, as_of=as_of, on_damage=damage), missing)
+        versions = iter_watched(registry.iter_search(where, as_of=as_of, on_damage=damage), missing)
         fitting = {version.model for version in versions}
         warn_of_missing_fields(cx, registry, missing)
         found = (each for each in found if each.model.name in fitting)
@@ -155,7 +155,7 @@ def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files or 
     """
     damage = cx.collect_damage()
     with cx.progress("reading") as bar:
-        found = list(cx.reader().artifacts.find(files, progress=bar, on_damage=damage))
+        found = cx.reader().artifacts.find(files, progress=bar, on_damage=damage)
     refs = dict.fromkeys(each.version.ref for each in found if each.version)
     shown = list(map(_draw_match, found))
     columns, rows = ("file", "ref", "as", "stage"), map(_format_match, found)
@@ -209,7 +209,7 @@ def show(cx: Session, ref: Ref, as_of: AsOf = None) -> None:
         registry show churn@7 --json | jq .metrics
     """
     registry = cx.reader()
-    found = registry.show(Reference.parse(ref), as_of=as_of)
+    found = registry.artifacts.show(Reference.parse(ref), as_of=as_of)
     if isinstance(found, ModelRecord):
         show_model(cx, found)
     else:

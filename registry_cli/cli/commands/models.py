@@ -55,7 +55,7 @@ def describe(
             raise InvalidInput("--reason has no effect without a change", "add a change such as --description TEXT")
         show_model(cx, cx.reader().model(model))
         return
-    done = cx.registry().describe(
+    done = cx.registry().admin.describe(
         model,
         description=description,
         owner=owner,

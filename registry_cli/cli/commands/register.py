@@ -28,7 +28,7 @@ from ..session import Session
 
 if TYPE_CHECKING:
     from ...core.records import VersionRecord
-    from ...core.results import RegisterResult
+    from ...core.results import RegisteredVersion
 
 Text = Optional[str]
 Paths = Annotated[list[str], argument("PATH...", "Files, a folder, or '-' for standard input.")]
@@ -117,60 +117,79 @@ def register(
         raise InvalidInput("--lineage cannot be combined with --no-lineage", "use one of them")
     params = collect_values(cx, "param", params_file, param, params_only, files.skip_invalid)
     metrics = collect_values(cx, "metric", files.metrics_file, metric, files.metrics_only, files.skip_invalid)
-    registry = cx.registry(with_caller=True)
+    registry = cx.registry()
     with cx.progress(f"registering {name}") as progress:
-        outcome = registry.register(
-            name, paths, exclude=exclude or (), include=include or (), params=params.values, metrics=metrics.values,
+        version = registry.register(
+            name, _name_paths(paths, as_), exclude=exclude or (), include=include or (), params=params.values, metrics=metrics.values,
             tags=values.pairs(tag or (), values.line), annotations=values.pairs(annotate or (), values.text),
             inspect=not no_inspect, scan=scan, unsafe=reason, reuse_name=reuse_name, message=message, stage=stage,
             alias=alias, if_changed=if_changed, update=update, how="link" if link else "move" if move else "copy",
-            stdin_name=as_, parents=parent or (), data=data or (), code=code or (), command=made_by,
-            environment=environment, python=python, **cx.change, progress=progress,
-            capture=[] if no_lineage or lineage == "none" else lineage and [part.strip() for part in lineage.split(",") if part.strip()],
+            **cx.change, progress=progress,
+            lineage=values.Lineage(
+                parents=parent or (), data=data or (), code=code or (), command=made_by, environment=environment,
+                python=python,
+                capture=() if no_lineage or lineage == "none" else lineage and [part.strip() for part in lineage.split(",") if part.strip()],
+            ),
         )  # fmt: skip
-    _report(cx, replace(outcome, skipped=params.skipped + metrics.skipped))
+    _report(cx, replace(version, skipped=params.skipped + metrics.skipped))
 
 
-def _report(cx: Session, outcome: RegisterResult) -> None:
-    warn_of_skipped(cx, outcome.skipped)
-    version = outcome.version
-    for warning in outcome.warnings:
+def _name_paths(paths: list[str], name: str | None) -> list[str] | dict[str, str]:
+    """The paths, with the name that was given for standard input or the only file."""
+    if name is None:
+        if "-" in paths:
+            raise InvalidInput("standard input needs a file name", "add --as FILENAME")
+        return paths
+    if "-" not in paths and (len(paths) > 1 or os.path.isdir(paths[0])):
+        raise InvalidInput("--as names one file", "leave it out for a folder or several files, or name the file alone")
+    named: dict[str, str] = {}
+    for path in paths:
+        own = name if path == "-" or len(paths) == 1 else os.path.basename(os.path.abspath(path))
+        if own in named:
+            raise InvalidInput(f"two files would be called '{own}'", "register them from one folder")
+        named[own] = path
+    return named
+
+
+def _report(cx: Session, version: RegisteredVersion) -> None:
+    warn_of_skipped(cx, version.skipped)
+    for warning in version.warnings:
         cx.warn(warning)
-    if outcome.left_out:
-        cx.say(outcome.left_out)
-    if outcome.new:
-        saved = "" if outcome.added == version.size else f", {format_size(outcome.added)} of it new"
+    if version.left_out:
+        cx.say(version.left_out)
+    if version.new:
+        saved = "" if version.added == version.size else f", {format_size(version.added)} of it new"
         done = "would register" if cx.dry_run else "registered"
         cx.say(f"{done} {version.ref}: {plural(version.files, 'file')}, {format_size(version.size)}{saved}")
         if cx.has_viewer:
-            for file in outcome.manifest[:_FILES_SHOWN]:
+            for file in version.manifest[:_FILES_SHOWN]:
                 cx.say(f"  {file.path}")
-            if len(outcome.manifest) > _FILES_SHOWN:
-                cx.say(f"  and {len(outcome.manifest) - _FILES_SHOWN:,} more")
+            if len(version.manifest) > _FILES_SHOWN:
+                cx.say(f"  and {len(version.manifest) - _FILES_SHOWN:,} more")
         _warn_of_scan(cx, version)
     else:
-        why = "already has these files" if outcome.why == "unchanged" else f"({outcome.why})"
+        why = "already has these files" if version.why == "unchanged" else f"({version.why})"
         cx.say(f"unchanged: {version.ref} {why}")
-        _report_unstored(cx, outcome)
-    for each in outcome.moved:
+        _report_unstored(cx, version)
+    for each in version.moved:
         cx.report_pointer(each)
-    cx.show_changed("registered", outcome, version.ref)
+    cx.show_changed("registered", version, version.ref)
 
 
-def _report_unstored(cx: Session, outcome: RegisterResult) -> None:
+def _report_unstored(cx: Session, version: RegisteredVersion) -> None:
     """Report which metadata was stored for an unchanged version, and which was not."""
-    if outcome.updated:
-        cx.say(f"{outcome.ref}: {'would store' if cx.dry_run else 'stored'} {', '.join(outcome.updated)}")
-    if not outcome.not_stored:
+    if version.updated:
+        cx.say(f"{version.ref}: {'would store' if cx.dry_run else 'stored'} {', '.join(version.updated)}")
+    if not version.not_stored:
         return
-    kinds = {name.partition(".")[0] for name in outcome.not_stored}
+    kinds = {name.partition(".")[0] for name in version.not_stored}
     sealed = [kind for kind in ("params", "message", "lineage") if kind in kinds]
     hints = ["use --update to store metrics, tags and annotations"] if kinds - set(sealed) else []
     if sealed:
         hints.append(
             f"{', '.join(sealed)} cannot be changed later; register without --if-changed to create a new version"
         )
-    cx.warn(f"not stored ({outcome.ref} already has these files): {', '.join(outcome.not_stored)}; {'; '.join(hints)}")
+    cx.warn(f"not stored ({version.ref} already has these files): {', '.join(version.not_stored)}; {'; '.join(hints)}")
 
 
 def _warn_of_scan(cx: Session, version: VersionRecord) -> None:

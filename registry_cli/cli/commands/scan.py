@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...core.json_shapes import to_json
 from ...errors import InvalidInput, NotFound
 from ...inspect.inspection import UNKNOWN
 from ...operations.inspection import inspect_files, scan_files
 from ...scan.verdicts import CLEAN, DANGEROUS, UNSCANNABLE, VERDICTS
 from ..command import argument, command, flag, option
 from ..formatting import align, escape, plural
-from ..json_shapes import to_json
 from ..options import Texts
 from ..session import Output, Session
 from ..views import inspection_view

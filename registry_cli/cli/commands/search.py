@@ -132,7 +132,7 @@ def search(
     damage = cx.collect_damage()
     queries, reader = listed.make_queries(expr), cx.reader()
     warn_of_unknown_names(cx, reader, queries)
-    found = reader.search(queries, archived=every, sort=listed.sort or "", limit=listed.limit, on_damage=damage)
+    found = reader.iter_search(queries, archived=every, sort=listed.sort or "", limit=listed.limit, on_damage=damage)
     missing = list_keyed_fields(queries, listed.sort, listed.columns)
     _list(cx, iter_watched(found, missing), listed.columns, "No versions match.", single=False)
     warn_of_missing_fields(cx, reader, missing)

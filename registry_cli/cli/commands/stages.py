@@ -182,7 +182,7 @@ def undo(
     if name is None:
         if expect is not None:
             raise InvalidInput("--expect requires a model", "use: registry undo NAME")
-        planned = registry.admin.undo(verify=False, dry_run=True)
+        planned = registry.undo(verify=False, dry_run=True)
         name, expected = planned.model, planned.before
         if not (cx.dry_run or yes):
             before, after = (f"{name}@{at}" if at else "empty" for at in (planned.before, planned.after))
@@ -190,7 +190,7 @@ def undo(
                 f"Move {planned.pointer} of {name} back from {before} to {after}?",
                 "undo without a model requires confirmation",
             )
-    done = registry.admin.undo(name, expect=expected, reason=reason, verify=not no_verify, sign=key, **cx.change)
+    done = registry.undo(name, expect=expected, reason=reason, verify=not no_verify, sign=key, **cx.change)
     cx.show_pointer(done)
 
 

@@ -94,7 +94,7 @@ def _trust(cx: Session, name: str | None, yes: bool) -> None:
 def _revoke(cx: Session, name: str | None) -> None:
     reader, file = cx.reader(), _trust_file()
     if name is None:  # also when its policies can't be read
-        place = (os.path.realpath(reader.root), reader.settings.id)
+        place = (os.path.realpath(reader.root), reader.admin.settings.id)
         gone = file.remove(lambda each: (each.root, each.id) == place)
     else:
         digest = reader.policies.commands(name).digest
@@ -141,7 +141,7 @@ def hooks(cx: Session, action: Annotated[str, argument("list|test", "What to do 
     if folder is None:
         raise NotFound("no folder for user settings", "set HOME or XDG_CONFIG_HOME")
     registry = cx.reader()
-    place = user_hooks.RegistryIdentity(str(registry.root), registry.settings.id)
+    place = user_hooks.RegistryIdentity(str(registry.root), registry.admin.settings.id)
     found = user_hooks.load_hooks(folder, place.id, cx.warn)
     empty = f"no hooks in {folder}"
     if action == "list":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...core.lazy_dataclass import dataclass
+from ...core.lazy_dataclass import Record, dataclass
 from ...core.text import replace_unprintable
 from ...core.yaml import documents
 from ...lineage.reproducibility import items, text
@@ -23,7 +23,7 @@ PRESENT, MISSING, WRONG = "present", "missing", "wrong"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CardCheck:
+class CardCheck(Record):
     """One item that a card should have. ``state`` is ``present``, ``missing``, or ``wrong`` for an invalid value;
     ``hint`` is the value, or where to write it.
     """
@@ -40,7 +40,7 @@ class CardCheck:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Card:
+class Card(Record):
     """A card with its front matter, ``head``. ``own`` says whether the version has a card among its files."""
 
     ref: str

@@ -70,7 +70,7 @@ def resolve_flavor(artifact: Artifact, flavor: str | None) -> FlavorExport:
     if not name:
         raise InvalidInput(
             f"what {artifact.version.ref} is made with is not known, so MLflow could not load it",
-            f"say it with --flavor: {', '.join(FLAVORS)}",
+            f"name it with `flavor`: {', '.join(FLAVORS)}",
         )
     return _MAKERS[name](artifact, _main_file(artifact, name))
 
@@ -231,7 +231,7 @@ def write(artifact: Artifact, card: CardInput, target: Path, *, flavor: str | No
     version = artifact.version
     if exported_files.has_file(artifact, mlflow_store.NAME):
         exported_files.copy_files(artifact, target)
-        ignored = [f"--flavor {flavor}: it says itself what it is"] if flavor else []
+        ignored = [f"flavor {flavor}: the model declares its own"] if flavor else []
         return [*exported_files.list_lost_beside(version, mlflow_store.NAME), *ignored]
     export = resolve_flavor(artifact, flavor)
     exported_files.copy_files(artifact, target)

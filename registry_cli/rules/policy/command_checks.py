@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ...core import values
-from ...core.lazy_dataclass import dataclass
+from ...core.lazy_dataclass import Record, dataclass
 from ...core.quantities import parse_duration
 from ...core.text import escape_for_message, suggest
 from ..settings_errors import Path, SettingsSource
@@ -152,7 +152,7 @@ def _check_placeholders(words: list[str], path: Path, source: SettingsSource) ->
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(Record):
     """A command of a stage, and its place in a document. ``arguments`` have their placeholders."""
 
     stage: str
@@ -164,7 +164,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class CommandSet:
+class CommandSet(Record):
     """The commands of the policies in force for a registry, a group or a model.
 
     ``root`` is the real path of the registry's folder and ``id`` its id: trust does not extend to other registries.

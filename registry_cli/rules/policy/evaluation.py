@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...core.lazy_dataclass import dataclass, replace
+from ...core.lazy_dataclass import Record, dataclass, replace
 from ...core.text import escape_for_message
 from ...errors import Refused
 from . import policy_rules
@@ -10,7 +10,7 @@ from .policy import FAILED, PASSED, Policies, PolicyInput, PolicyRule, RuleOutco
 
 
 @dataclass(frozen=True)
-class RuleResult:
+class RuleResult(Record):
     """One rule and its result. ``outcome`` is passed, failed, or waiting (for time, or for approvals).
 
     ``file`` and ``line`` are the place of the rule; ``line`` is None where it is not known. ``output`` is what the
@@ -27,7 +27,7 @@ class RuleResult:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Record):
     """A policy evaluated on a version. ``forcible`` says whether ``--force`` may override the rules that don't pass; a
     rejection only where the policy has ``override_rejections: true``.
     """
@@ -48,7 +48,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class PolicyLine:
+class PolicyLine(Record):
     """A line of a policy: the rule of ``stage``, its requirement in words, and its place.
 
     Without a ``stage`` it applies to the whole model, or group: ``retention.archive.keep``.
@@ -106,10 +106,10 @@ def check_passed(evaluation: Evaluation, *, force: bool) -> None:
     names = ", ".join(escape_for_message(name) for name in evaluation.failed)
     hint = f"registry check {evaluation.ref} {evaluation.stage} tells more"
     if force and policy_rules.REJECTION in evaluation.failed:
-        message = f"--force does not override a rejection for {evaluation.stage}, and {evaluation.ref} fails: {names}"
+        message = f"`force` does not override a rejection for {evaluation.stage}, and {evaluation.ref} fails: {names}"
         hint = f"the policy would have to say 'override_rejections: true' (and not 'force: false'); {hint}"
     elif force:
-        message = f"the policy of {evaluation.stage} forbids --force, and {evaluation.ref} fails: {names}"
+        message = f"the policy of {evaluation.stage} forbids `force`, and {evaluation.ref} fails: {names}"
     else:
         message = f"{evaluation.stage} refuses {evaluation.ref}: {names}"
     raise GateRefused(message, hint, evaluation)

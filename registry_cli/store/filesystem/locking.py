@@ -53,7 +53,7 @@ def exclusive(path: Path, what: str, mode: int, timeout: float, on_wait: Callabl
             if notified or wait <= _QUIET:
                 raise LockTimeout(
                     f"{what} is locked by another process{_holder(before)}; waited {timeout:g} s",
-                    "try again later, or raise --lock-timeout",
+                    "try again later, or raise `lock_timeout`",
                 ) from None
             notified = True
             on_wait(f"waiting for {what}, which another process is changing{_holder(before)} …")

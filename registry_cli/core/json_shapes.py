@@ -75,9 +75,9 @@ SHAPES = {
     "PolicyLine": ("policy_line", "stage? rule=name wanted file line"),
     "Problem": ("problem", "code severity where message repair"),
     "Recipe": ("recipe", "ref=version.ref steps"),
-    "RegisterResult": (
+    "RegisteredVersion": (
         "registered",
-        "*=version new added why warnings excluded empty_folders not_stored updated moved skipped manifest-",
+        "* new added why warnings excluded empty_folders not_stored updated moved skipped manifest-",
     ),
     "ReportWritten": ("report", ""),
     "RegistryRecord": (
@@ -92,6 +92,7 @@ SHAPES = {
     "SkippedValue": ("skipped", "kind name why file?"),
     "RecipeStep": ("step", "step=name notes commands"),
     "StoredFile": ("stored_file", ""),
+    "JournalEntry": ("", "seq prev hash highest revision sealed? carrier- *=event"),
     "ModelHistoryEntry": (
         "entry",
         "model seq=entry.seq prev=entry.prev hash=entry.hash highest=entry.highest revision=entry.revision"
@@ -120,6 +121,7 @@ _COMPUTED: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("LineageNode", "here"): lambda node: node.version is not None,
     ("LineageNode", "lineage"): lambda node: node.version.lineage if node.version else {},
     ("LineageNode", "stages"): lambda node: node.version.stages if node.version else (),
+    ("RegisteredVersion", "*"): lambda version: _to_json(version, type(version).__mro__[1]),
     ("Plan", "refs"): lambda plan: [f"{plan.model}@{number}" for number in plan.chosen],
 }
 _Reader = tuple[str, Callable[[Any], Any], str]
@@ -155,10 +157,13 @@ def to_json(value: Any) -> Any:
         return value
     if isinstance(value, Mapping):
         return dict(value)
-    if not _is_record(value):
-        return [to_json(each) for each in value]
+    return _to_json(value, type(value)) if _is_record(value) else [to_json(each) for each in value]
+
+
+def _to_json(value: Any, record: type) -> dict[str, Any]:
+    """Convert a record as an instance of the class ``record``."""
     found: dict[str, Any] = {}
-    for key, read, empty in _readers(type(value)):
+    for key, read, empty in _readers(record):
         part = read(value)
         part = to_json(part() if callable(part) else part)
         if key == "*":
