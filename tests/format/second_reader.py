@@ -21,7 +21,8 @@ Document = dict[str, Any]
 def load(path: Path) -> Document:
     document = yaml.safe_load(path.read_bytes())
     assert isinstance(document, dict), path
-    assert document["format"] == 1, path
+    deleted = (document.get("changed") or {}).get("action") == "model-deleted"
+    assert document["format"] == (2 if deleted else 1), path
     return document
 
 
@@ -50,6 +51,9 @@ class Model:
     def numbers(self) -> list[int]:
         names = (name for name in os.listdir(self.folder / "versions") if re.fullmatch("[1-9][0-9]{0,8}", name))
         return sorted(number for number in map(int, names) if number not in self.deleted)
+
+    def is_deleted(self) -> bool:
+        return (self.table["changed"] or {}).get("action") == "model-deleted" and not self.numbers()
 
     def latest(self) -> int | None:
         return max((number for number in self.numbers() if number not in self.archived), default=None)
@@ -128,7 +132,8 @@ class Model:
 
 
 def models(root: Path) -> dict[str, Model]:
-    """Every model of a registry by its name, at most one group deep."""
+    """Every model of a registry that was not deleted, by its name, at most one group deep."""
     assert load(root / "registry.yaml")["shared"] in ("private", "group")
     found = [path.parent for depth in ("*", "*/*") for path in (root / "models").glob(f"{depth}/model.yaml")]
-    return {folder.relative_to(root / "models").as_posix(): Model(folder) for folder in found}
+    every = {folder.relative_to(root / "models").as_posix(): Model(folder) for folder in found}
+    return {name: model for name, model in every.items() if not model.is_deleted()}

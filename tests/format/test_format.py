@@ -76,6 +76,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         reg.monitoring.observe("churn@6", {"auc": value}, at=today)
         reg.monitoring.monitor("churn@6")
     reg.monitoring.profile("churn@6", {"age": list(range(100))})
+    reg.register("old", [folder / "work"])
+    reg.delete("old", model=True, reason="no: yes")
     for number in range(1, 10):
         reg.promote("risk/fraud@1", "production" if number % 2 else "development")
         reg.demote("risk/fraud", "production" if number % 2 else "development")

@@ -202,7 +202,7 @@ def transfer(
         registry rename churn crm/churn
         registry rename crm/churn churn
     """
-    cx.warn("'transfer' is deprecated; use 'rename'")
+    cx.say("warning: 'transfer' is deprecated; use 'rename'")
     old = parse_model_name(name)
     own = old.rpartition("/")[2]
     new = own if group == "-" else f"{group}/{own}"
