@@ -54,14 +54,14 @@ def draw_plans(plans: list[Plan], limit: int | None, changes_only: bool) -> Tabl
 
 
 def _format_ranges(numbers: list[int]) -> str:
-    """Format numbers as ``1-9,11``."""
+    """Format numbers as ``1-9, 11``."""
     spans: list[list[int]] = []
     for number in sorted(numbers):
         if spans and number == spans[-1][-1] + 1:
             spans[-1] = [spans[-1][0], number]
         else:
             spans.append([number])
-    return ",".join("-".join(map(str, span)) for span in spans)
+    return ", ".join("-".join(map(str, span)) for span in spans)
 
 
 def read_plans(file: str, registry_id: str) -> list[Plan]:

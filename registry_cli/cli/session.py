@@ -42,7 +42,7 @@ class TableView:
     wrap: bool = False
     optional: Sequence[int] | None = None
     metrics: range = range(0)
-    hint: str = "use a wider terminal, or --format csv"
+    hint: str = "use --format csv"
     title: str = ""
     footer: str = ""
 

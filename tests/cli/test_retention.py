@@ -46,8 +46,9 @@ def test_a_dry_run_tells_why(filled: Site) -> None:
     assert plan["verdicts"][0] == {"version": 6, "chosen": False, "reason": "the newest", "freed": 0}
     assert filled.run("archive", "churn", *RULES, "-n", "-q").lines == ["churn@4"]
     shown = on_terminal("archive", "churn", *RULES, "-n", root=filled.root).out
-    assert "churn@4" in shown
-    assert "made more than 0s ago" in shown
+    assert "would archive 1 version of churn, keep 5" in shown
+    assert " @4 " in shown
+    assert "made more than 0s" in shown
     assert fingerprint(filled.root) == before
 
 

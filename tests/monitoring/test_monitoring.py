@@ -230,7 +230,7 @@ def test_a_person_sees_a_table_and_a_plot(churn: Registry, monkeypatch: pytest.M
     table = run("monitor", "churn", "-n", "--no-color", "--window", "1d", root=root, terminals=[1]).out
     table = re.sub(r"\x1b\[[0-9;]*m", "", table)
     assert max(map(len, table.splitlines())) <= 80
-    assert table.split()[:3] == ["VERSION", "METRIC", "VALUE"]
+    assert table.split()[:3] == ["REF", "METRIC", "VALUE"]
     assert "▁█▆▅" in table
     plot = run("monitor", "churn", "--plot", "-n", "--window", "1d", root=root, terminals=[1]).out.splitlines()
     assert plot[0] == "churn@2  auc"
