@@ -29,7 +29,7 @@ def summarize_plans(plans: list[Plan]) -> list[str]:
             keeps = len(each.verdicts) - len(each.chosen)
             kept = f", keep {keeps:,}" if keeps else ""
             lines.append(f"{words}{kept}; {_FREES[each.action]} {format_size(each.freed)}")
-    return lines or ["nothing to do: all are kept"]
+    return lines or ["nothing to do: all versions are kept"]
 
 
 def draw_plans(plans: list[Plan], limit: int | None, changes_only: bool) -> TableView:
@@ -65,7 +65,7 @@ def _format_ranges(numbers: list[int]) -> str:
 
 
 def read_plans(file: str, registry_id: str) -> list[Plan]:
-    """Read the plans of a file. :class:`InvalidInput` if it holds none, :class:`Conflict` if they are another registry's."""
+    """Read the plans of a file. :class:`InvalidInput` if it contains none, :class:`Conflict` if they are for another registry."""
     try:
         if file == "-":
             text = sys.stdin.read(_PLAN_LIMIT) if sys.stdin is not None else ""
@@ -77,11 +77,11 @@ def read_plans(file: str, registry_id: str) -> list[Plan]:
             raise ValueError
         plans = [_parse_plan(each) for each in document["items"]]
     except FileNotFoundError:
-        raise NotFound(f"there is no file '{file}'", "--plan FILE writes one") from None
+        raise NotFound(f"file '{file}' not found", "write a plan with --plan FILE") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise InvalidInput(f"'{file}' holds no plan", "write one with: registry archive NAME … --plan FILE") from None
+        raise InvalidInput(f"'{file}' is not a plan", "write one with: registry archive NAME … --plan FILE") from None
     if document.get("registry") != registry_id:
-        raise Conflict("this plan was made for another registry", "plan it again")
+        raise Conflict("this plan is for another registry", "write a new plan")
     return plans
 
 

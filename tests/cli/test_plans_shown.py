@@ -67,7 +67,7 @@ def test_apply_shows_its_plan(many: Site) -> None:
 
 def test_nothing_to_do_is_a_sentence(many: Site) -> None:
     assert shown(many, "archive", "m", "--keep", "99", "--dry-run", "--changes-only").lines == [
-        "nothing to do: all are kept"
+        "nothing to do: all versions are kept"
     ]
 
 
