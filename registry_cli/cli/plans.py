@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..rules.retention import Plan, RetentionDecision
 
 _PLAN_LIMIT = 64 << 20
-_FREES = {ARCHIVE: "deleting them would free", DELETE: "that frees", PACK: "that frees about"}
+_FREES = {ARCHIVE: "deleting them would free", DELETE: "would free", PACK: "would free about"}
 
 
 def summarize_plans(plans: list[Plan]) -> list[str]:
