@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 JOBS ?= auto
 TESTS ?= tests
 
-.PHONY: help demo test test-faults test-peers test-pythons lint format bench docs clean
+.PHONY: help demo test test-faults test-peers test-servers test-pythons lint format bench docs clean
 .NOTPARALLEL:
 
 help: ## what there is to make
@@ -60,6 +60,13 @@ test-peers: pyproject.toml ## with the real MLflow, BentoML, Hugging Face, DVC a
 	} || { echo "skipped: the tools that tests/peers needs could not be installed"; exit 0; }; \
 	test ! -e $(PEERS)/place || \
 	    $(PEERS)/bin/python -m pytest -p no:cacheprovider -m peers --durations 10 tests/peers
+
+test-servers: ## with the real Triton and MLServer, each in an environment of its own
+	@for each in triton=nvidia-pytriton mlserver=mlserver,mlserver-sklearn; do \
+	    folder=.venv-$${each%%=*}; test -e $$folder/done || { echo "setting up $$folder …" >&2; $(PYTHON) -m venv --clear $$folder && \
+	    $$folder/bin/python -m pip --quiet --disable-pip-version-check --no-input install $$(echo $${each#*=} | tr , ' ') && \
+	    touch $$folder/done; } || { echo "skipped: $$each could not be installed"; rm -rf $$folder; }; done
+	@$(PYTEST) -m peers -s tests/peers/test_serving.py
 
 test-pythons: ## make test on every supported Python found, each in an environment of its own; prints those not found
 	@for version in $$(bash .ci/pythons missing); do echo "skipped: Python $$version (not found on this machine)"; done

@@ -28,6 +28,7 @@ from registry_cli.registry import (
     AdminOperations,
     ApprovalOperations,
     ArtifactOperations,
+    DeploymentOperations,
     LineageOperations,
     MonitoringOperations,
     Operation,
@@ -90,6 +91,7 @@ NAMESPACES: tuple[tuple[str, str, type], ...] = (
     ("Policies", "policies", PolicyOperations),
     ("Approvals and signatures", "approvals", ApprovalOperations),
     ("Archiving and deleting by rules", "retention", RetentionOperations),
+    ("Deployments", "deployments", DeploymentOperations),
     ("Monitoring", "monitoring", MonitoringOperations),
     ("Maintenance, models and settings", "admin", AdminOperations),
 )

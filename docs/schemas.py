@@ -1,4 +1,4 @@
-"""Writes the JSON Schemas of ``registry.yaml``, ``group.yaml`` and ``model.yaml`` from the keys that the parsers know.
+"""Writes the JSON Schemas of ``registry.yaml``, ``group.yaml``, ``model.yaml`` and ``targets.yaml`` from the keys that the parsers know.
 
 Each key has its schema here; one that a parser knows and this does not, or the other way round, stops the run.
 """
@@ -13,6 +13,7 @@ from registry_cli import schemas
 from registry_cli.lineage import process_info
 from registry_cli.rules import metric_directions, monitor_rules, retention_rules, scan_policy, settings_errors
 from registry_cli.rules.policy import command_checks, policy_parser
+from registry_cli.serving import targets as target_parser
 
 Schema = dict[str, Any]
 
@@ -239,7 +240,40 @@ def documents() -> dict[str, Schema]:
         "registry": top("registry.yaml", keys(settings_errors.REGISTRY_KEYS, registry, required=["format", "id"])),
         "group": top("group.yaml", keys(settings_errors.GROUP_KEYS, group, required=["format"])),
         "model": top("model.yaml", keys(settings_errors.MODEL_KEYS, model, required=["format"])),
+        "targets": top("targets.yaml", targets()),
     }
+
+
+def targets() -> Schema:
+    absolute = {"type": "string", "pattern": "^/."}
+    command = {"anyOf": [_LINE, listed({"type": "string"})]}
+    of = {
+        "layout": told("The server whose folder it is.", {"enum": list(target_parser.LAYOUTS)}),
+        "path": told("The folder that the server reads; absolute, outside the registry.", absolute),
+        "host": told("The machine that has the path, as 'uname -n' prints it; every machine if left out.", _LINE),
+        "follows": told("The stage whose version 'registry sync' deploys.", {"type": "string", "pattern": _STAGE}),
+        "models": told("The models that 'registry sync' deploys, besides those that were deployed there: names or "
+                       "patterns like risk/*.", listed(_LINE, 0)),
+        "probe": told("The address at which the server says what it runs; of a server that is not known, "
+                      "ADDRESS#/JSON/POINTER of the version.", {"type": "string", "pattern": "^https?://"}),
+        "reload": told("How the server takes a new version: none (it looks by itself), api, or a command, which has to be "
+                       "trusted: registry trust --target NAME. none if left out.", command),
+        "keep": told("How many versions stay in the folder. 2 if left out.", {"type": "integer", "minimum": 1, "maximum": 1000}),
+        "wait": told("How long the server has to run a new version: 30s, 5min. 2min if left out.", _DURATION),
+        "server_path": told("The folder as the server sees it, for example in a container.", _LINE),
+        "handler": told("The handler of TorchServe, for versions without a handler.py.", _LINE),
+    }  # fmt: skip
+    target = keys(target_parser.KEYS, of, required=["layout", "path"])
+    named = {
+        "type": "object",
+        "patternProperties": {"^[a-z0-9][a-z0-9._-]{0,62}$": target},
+        "additionalProperties": False,
+    }
+    known = {
+        "format": told("The format of the store.", {"const": 1}),
+        "targets": told("The places where versions are served, by name.", {"anyOf": [named, {"type": "null"}]}),
+    }
+    return keys(target_parser.DOCUMENT_KEYS, known, required=["format"])
 
 
 def top(title: str, schema: Schema) -> Schema:

@@ -80,7 +80,6 @@ class ArtifactOperations(_Namespace):
     """The files of versions: list, read, inspect, scan and verify them, and write model cards: ``reg.artifacts``."""
 
     show = Operation(lambda: operations.read.show)
-    card = Operation(lambda: operations.export.write_card)
     get = Operation(lambda: operations.read.get_artifact)
     files = Operation(lambda: operations.read.list_files)
     cat = Operation(lambda: operations.read.cat)
@@ -88,6 +87,7 @@ class ArtifactOperations(_Namespace):
     find = Operation(lambda: operations.find.find_files)
     inspect = Operation(lambda: operations.inspection.inspect_version)
     scan = Operation(lambda: operations.inspection.scan_version)
+    card = Operation(lambda: operations.export.write_card)
 
     def open(self, ref: str | Reference) -> AbstractContextManager[Artifact]:
         """Open a version as a context manager: its files lie in its ``folder`` until the ``with`` block ends.
@@ -147,6 +147,19 @@ class PolicyOperations(_Namespace):
         if folder is None:
             raise NotFound("there is no folder for your settings", "set HOME, or XDG_CONFIG_HOME")
         TrustFile(folder).add(commands, format_time(self.context.clock()))
+
+
+class DeploymentOperations(_Namespace):
+    """Deploy versions to targets. ``reg.deployments()`` lists which targets run which versions."""
+
+    __call__ = Operation(lambda: operations.deployment_status.list_deployments)
+    deploy = Operation(lambda: operations.deployments.deploy)
+    undeploy = Operation(lambda: operations.deployments.undeploy)
+    sync = Operation(lambda: operations.deployments.sync)
+    targets = Operation(lambda: operations.targets.list_targets)
+    target = Operation(lambda: operations.targets.get_target)
+    check_target = Operation(lambda: operations.targets.check_target)
+    commands = Operation(lambda: operations.targets.list_target_commands)
 
 
 class LineageOperations(_Namespace):
@@ -345,6 +358,11 @@ class Registry:
     def policies(self) -> PolicyOperations:
         """What the policies of stages, and other settings, decide."""
         return PolicyOperations(self.context)
+
+    @cached_property
+    def deployments(self) -> DeploymentOperations:
+        """Deploy versions to targets; called, which targets run which versions."""
+        return DeploymentOperations(self.context)
 
     @cached_property
     def lineage(self) -> LineageOperations:

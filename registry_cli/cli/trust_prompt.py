@@ -46,10 +46,9 @@ def is_trusted(cx: Session, commands: CommandSet) -> bool:
 
 def print_commands(commands: CommandSet, why: str = "") -> None:
     """Show commands to the person who has to decide, on standard error."""
-    print(
-        f"The policy of {escape(commands.name or commands.root)}{why} runs these commands on this machine:",
-        file=sys.stderr,
-    )
+    whose = escape(commands.name or commands.root)
+    what = f"The {whose}" if commands.name.startswith("target ") else f"The policy of {whose}"
+    print(f"{what}{why} runs these commands on this machine:", file=sys.stderr)
     for each in commands.items:
         place = each.file if each.line is None else f"{each.file}:{each.line}"
         print(escape(f"  {each.stage}  {format_command(each.arguments)}  ({place})"), file=sys.stderr)

@@ -29,6 +29,11 @@ SHAPES = {
         "before=before.ref after=after.ref equal params metrics tags annotations message lineage signature commits"
         " more_commits packages files",
     ),
+    "Deployed": ("deployed", "model target ref version before state path changed overridden why? code"),
+    "Deployment": (
+        "deployment",
+        "model target ref version digest? follows? stage_version state at by path pending folder running why?",
+    ),
     "Difference": ("difference", "name change before after"),
     "Evaluation": ("evaluation", "ref stage passed forcible rules"),
     "Event": ("event", "*"),
@@ -37,7 +42,7 @@ SHAPES = {
     "LineageGraph": (
         "family",
         "ref=version.ref stages=version.stages aliases=version.aliases archived=version.archived"
-        " lineage=version.lineage parents children",
+        " lineage=version.lineage parents children deployments",
     ),
     "FileDifference": ("file_difference", "path=name change before after"),
     "FileEntry": ("file", ""),
@@ -46,6 +51,10 @@ SHAPES = {
     "DoctorCheck": ("finding", "check status message advice"),
     "CleanupItem": ("freed", ""),
     "GlobalUse": ("global_use", "global=name member? offset use level why"),
+    "Target": (
+        "target",
+        "name layout path host? follows? models probe? reload command keep wait server_path? handler?",
+    ),
     "StageHolder": ("holder", "ref version=number state"),
     "ImportResult": ("imported", "key ref? status why size versions lost warnings excluded empty_folders"),
     "Inspected": ("inspected", "files unseen lineage items=found"),
@@ -82,7 +91,8 @@ SHAPES = {
     "ReportWritten": ("report", ""),
     "RegistryRecord": (
         "registry",
-        "root id format created shared stages models versions archived size packed packed_size",
+        "root id format created shared stages models versions archived size packed packed_size deployments"
+        " unhealthy_deployments",
     ),
     "ScanFinding": ("remark", "level global=name? why? member=where?"),
     "ModelRenamed": ("renamed", ""),

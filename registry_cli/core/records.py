@@ -26,7 +26,8 @@ class Event(Record):
 
     ``id`` is the request id. ``action`` is one of registered, promoted, demoted, rolled-back, archived, restored,
     packed, deleted, aliased, unaliased, tagged, annotated, measured, approved, rejected, signed, described, renamed, repaired, passed-over,
-    alerted, recovered, observations-closed, profiled, model-deleted.
+    alerted, recovered, observations-closed, profiled, model-deleted, deploying, deployed, deploy-failed, undeployed,
+    deployment-changed.
     ``detail`` holds what belongs to that action: ``stage``, ``before``, ``after``, ``reason``, ``versions`` and so on.
     """
 
@@ -242,6 +243,7 @@ class RegistryRecord(Record):
     """A registry as a whole: where it is, what it is, how much is in it.
 
     ``size`` are the bytes of all artifacts. ``packed`` of the versions are packed, and take ``packed_size`` bytes.
+    ``unhealthy_deployments`` were not ok when they were last checked, were interrupted, or have failed.
     """
 
     root: str
@@ -256,3 +258,5 @@ class RegistryRecord(Record):
     size: int = 0
     packed: int = 0
     packed_size: int = 0
+    deployments: int = 0
+    unhealthy_deployments: int = 0

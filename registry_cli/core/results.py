@@ -81,6 +81,64 @@ class ModelRenamed(Record):
 
 
 @dataclass(frozen=True)
+class Deployed(Record):
+    """The outcome of a deployment, or of its end. ``changed`` is False when it was so already.
+
+    ``version`` is what the target serves now, ``before`` what it served before; None for nothing. ``state`` is ``running``
+    (the server says so), ``placed`` (it was not asked) or ``failed``; empty where nothing is served. ``why`` says more of
+    what ``sync`` did not do, with the exit code of that failure in ``code``.
+    """
+
+    model: str
+    target: str
+    version: int | None
+    before: int | None
+    state: str
+    path: str
+    changed: bool = True
+    overridden: tuple[str, ...] = ()
+    why: str = ""
+    code: int = 0
+
+    @property
+    def ref(self) -> str:
+        """The version that the target serves now, or the model alone."""
+        return self.model if self.version is None else f"{self.model}@{self.version}"
+
+
+@dataclass(frozen=True)
+class Deployment(Record):
+    """Which version a target runs: by the record of the registry and, if it was checked, in fact.
+
+    ``stage_version`` is the version of the stage ``follows``; ``pending`` one whose deployment was not completed.
+    ``folder`` is what the folder of the target says, ``running`` what the server says: both None unless they were asked.
+    ``state`` is ``placed``, ``running``, ``failed`` or ``deploying``, as it was recorded, or ``behind`` (the stage has moved)
+    or what the last check found; after a check ``ok``, ``behind``, ``drifted``, ``damaged``, ``unreachable`` or ``unknown``,
+    and ``why`` says more.
+    """
+
+    model: str
+    target: str
+    version: int | None
+    digest: str
+    follows: str
+    stage_version: int | None
+    state: str
+    at: str
+    by: str
+    path: str
+    pending: int | None = None
+    folder: int | None = None
+    running: tuple[int, ...] | None = None
+    why: str = ""
+
+    @property
+    def ref(self) -> str:
+        """The version that the target runs, or the model alone."""
+        return self.model if self.version is None else f"{self.model}@{self.version}"
+
+
+@dataclass(frozen=True)
 class ExcludedFiles(Record):
     """What one pattern kept out of a version. ``origin`` is ``default``, ``--exclude`` or ``.registryignore``.
 
@@ -240,11 +298,12 @@ class LineageNode(Record):
 
 @dataclass(frozen=True)
 class LineageGraph(Record):
-    """A version, what it was made from, and what was made from it."""
+    """A version, what it was made from, what was made from it, and the targets that run it."""
 
     version: VersionRecord
     parents: tuple[LineageNode, ...] = ()
     children: tuple[LineageNode, ...] = ()
+    deployments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

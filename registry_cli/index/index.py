@@ -33,7 +33,7 @@ from ..store.reader import pack_size
 from . import file_stamps
 
 #: Grows with every change of what is stored: an index of another format is made anew.
-FORMAT = 6
+FORMAT = 7
 #: Bytes in a page of the database: records and facts of many versions are read one after the other.
 _PAGE_SIZE = 8_192
 #: The files of an index: the database, and what SQLite keeps beside it.
@@ -272,6 +272,12 @@ class Index:
             if found.number in pointers[model]["packed"]:
                 found = replace(found, packed=pack_size(self.root.model(model), found.number))
             yield found
+
+    def deployments(self) -> list[tuple[str, Mapping[str, int], Mapping[str, Any] | None]]:
+        """The stages and the deployments of every model that has any, in order; None if they can't be read."""
+        rows = self.database.execute("SELECT name, pointers FROM models ORDER BY replace(name, '/', char(1))")
+        found = ((name, json.loads(text)) for name, text in rows if '"deployments"' in text)
+        return [(name, pointers["stages"], pointers["deployments"]) for name, pointers in found]
 
     def field_names(self) -> list[str]:
         """The names of all params, metrics, tags and the like, also of versions that are gone: ``metrics.auc``."""

@@ -227,12 +227,17 @@ class IndexUpdater:
 
     def _store_model(self, change: _Change, stamp: bytes, glances: Sequence[Any]) -> None:
         table, record = change.state.table, change.record
-        pointers = {
+        pointers: dict[str, Any] = {
             "stages": dict(table.stages),
             "aliases": dict(table.aliases),
             "archived": str(table.archived),
             "packed": str(table.packed),
         }
+        try:
+            if deployments := change.model.deployments(change.state):
+                pointers["deployments"] = deployments
+        except (RegistryError, OSError):  # whoever asks for them reads the file, and gets the error
+            pointers["deployments"], stamp = None, UNKNOWN
         latest, listed = (record.latest, json.dumps(list(vars(record).values()))) if record else (None, None)
         row = (change.model.name, stamp, latest, listed, json.dumps(pointers), json.dumps(glances))
         self._database.execute("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?, ?)", row)

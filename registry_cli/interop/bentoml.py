@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import values
-from ..core.records import Artifact, ModelRecord, VersionRecord
+from ..core.records import Artifact, VersionRecord
 from ..core.times import format_timestamp
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError
 from . import exported_files, name_mapping
@@ -120,37 +120,48 @@ def write(artifact: Artifact, card: CardInput, target: Path) -> list[str]:
         (target / DOCUMENT).unlink()
     if not before.get("module"):
         notes.append("no module of BentoML loads it: bentoml.models.get(TAG).path_of(FILE) gives the file to load")
-    labels = {name: value for name, value in version.tags.items() if _LABEL.match(name) and _LABEL.match(value)}
-    if others := {name: value for name, value in version.tags.items() if name not in labels}:
+    if others := version.tags.keys() - _labels(version).keys():
         notes.append(f"tags that can't be labels are metadata: {', '.join(sorted(others))}")
-    exported_files.write_yaml(target / DOCUMENT, _document(version, card.model, before, labels, others))
+    name = card.model.name.replace("/", "-").strip("._-")[:63]
+    exported_files.write_yaml(target / DOCUMENT, build_document(version, before, name))
     return [*exported_files.list_lost(version, "params", "metrics", "tags", "message"), *notes]
 
 
-def _document(
-    version: VersionRecord, model: ModelRecord, before: dict[str, Any], labels: dict[str, str], others: dict[str, str]
-) -> dict[str, Any]:
-    name, release = exported_files.get_framework(version)
-    package = exported_files.PACKAGES.get(name, name)
+def _labels(version: VersionRecord) -> dict[str, str]:
+    """The tags that can be labels in BentoML."""
+    return {name: value for name, value in version.tags.items() if _LABEL.match(name) and _LABEL.match(value)}
+
+
+def build_document(version: VersionRecord, before: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the ``model.yaml`` of a version for BentoML's model store.
+
+    Args:
+        version: The version.
+        before: The ``model.yaml`` among its files; empty if there is none.
+        name: The name of the model in the store.
+    """
+    framework, release = exported_files.get_framework(version)
+    package = exported_files.PACKAGES.get(framework, framework)
+    labels = _labels(version)
     metadata = {
         "registry_ref": version.ref,
         "registry_digest": f"sha256:{version.digest}",
         "message": version.message,
         "params": dict(version.params),
         "metrics": dict(version.metrics),
-        "tags": others,
+        "tags": {key: value for key, value in version.tags.items() if key not in labels},
     }
     context = lookup_mapping(before, "context")
     python = lookup_text(context, "python_version") or exported_files.get_python_release(version)
     return {
-        "name": model.name.replace("/", "-").strip("._-")[:63],
+        "name": name,
         "version": str(version.number),
         "module": lookup_text(before, "module"),
         "labels": labels,
         "options": lookup_mapping(before, "options"),
         "metadata": drop_empty(metadata),
         "context": {
-            "framework_name": lookup_text(context, "framework_name") or name or "unknown",
+            "framework_name": lookup_text(context, "framework_name") or framework or "unknown",
             "framework_versions": context.get("framework_versions") or ({package: release} if release else {}),
             "bentoml_version": lookup_text(context, "bentoml_version") or "1.4.0",
             "python_version": python or "3",

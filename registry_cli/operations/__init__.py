@@ -2,7 +2,7 @@
 
 They may call each other where that makes no cycle. Modules are imported when they are first used: start-up matters.
 
-May import: interop, monitoring, report, trust, lineage, index, store, inspect, scan, rules, query, core, errors.
+May import: serving, interop, monitoring, report, trust, lineage, index, store, inspect, scan, rules, query, core, errors.
 Does not belong here: the command line, the disk format (``store``), decisions that read no file (``rules``).
 """
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
         archive,
         compare,
         data_profiles,
+        deployment_job,
+        deployment_status,
+        deployments,
         export,
         find,
         gate,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
         retention,
         search,
         settings,
+        targets,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from ..errors import Conflict, Indeterminate, InvalidInput, indeterminate
 from ..rules import retention as lineages
 from ..rules import rollback
 from ..rules import stages as rules
+from ..rules.deployments import check_not_deployed
 from ..store import codec, history
 from ..store.filesystem import removal
 from ..store.maintenance import gc
@@ -110,7 +111,9 @@ def _archive_model(
         if wanted.kind:  # before the commit: packing comes after it
             for number in every - packed:
                 pack_writer.ensure_owned(context.layout.model(name), number)
-        overridden = _guarded_targets(context, take_snapshot(writer), numbers, force)
+        snapshot = take_snapshot(writer)
+        overridden = _guarded_targets(context, snapshot, numbers, force)
+        check_not_deployed(snapshot.model.deployments(snapshot.state), name, numbers, "archived")
         table = rules.archive(writer.table, name, numbers)
         detail = {"reason": wanted.reason, **_forced_detail(overridden)}
         detail |= {"compress": str(every - packed)} if wanted.kind else {}
@@ -285,6 +288,7 @@ def ensure_deletable(
 ) -> tuple[str, ...]:
     """Raise unless all can be deleted; return the safeguards that ``force`` overrides."""
     overridden = _guarded_targets(context, snapshot, numbers, force)
+    check_not_deployed(snapshot.model.deployments(snapshot.state), snapshot.name, numbers, "deleted")
     table = writer.table
     for number in numbers:
         table = rules.delete(table, writer.paths.name, number)

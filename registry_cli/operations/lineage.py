@@ -14,7 +14,9 @@ from ..core.records import ModelRecord, VersionRecord
 from ..core.results import LineageGraph, LineageNode, ReproducibilityCheck
 from ..errors import InvalidInput, NotFound, RegistryError
 from ..lineage import reproducibility
+from ..rules.deployments import deployed_versions
 from ..store import codec
+from .context import open_snapshot
 from .read import get_version, read_sidecar
 from .search import list_models, raise_error, search_versions
 
@@ -39,11 +41,12 @@ def trace_lineage(
     version = get_version(context, ref)
     if not 1 <= depth <= DEEPEST:
         raise InvalidInput(f"{depth} steps can't be followed", f"1 to {DEEPEST} can")
-    known = LineageIndex(context, on_damage)
+    known, snapshot = LineageIndex(context, on_damage), open_snapshot(context, version.model)
     return LineageGraph(
         version,
         _follow(LineageNode(version.ref, version), known.parents, depth),
         _follow(LineageNode(version.ref, version), known.children, depth),
+        tuple(deployed_versions(snapshot.model.deployments(snapshot.state)).get(version.number, ())),
     )
 
 

@@ -11,12 +11,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from .. import operations
 from ..core import names
 from ..core.lazy_dataclass import Record, dataclass, replace
 from ..core.observations import Observation, fold
 from ..core.quantities import parse_timestamp, to_epoch
 from ..core.records import JournalEntry, ModelHistoryEntry, ModelRecord, RegistryRecord, VersionRecord
-from ..core.results import Approval
+from ..core.results import Approval, Deployment
 from ..core.times import resolve_time
 from ..core.values import OneOrMore, as_list
 from ..errors import Conflict, InvalidInput, RegistryError
@@ -103,8 +104,21 @@ def collect_report(
     moment = parse_timestamp(at)
     if moment is not None:
         found = [_evaluate(context, each, moment, settings_of) for each in found]
+    found = _add_deployments(context, found)
     registry = _summarize(context, found)
     return RegistryReport(registry, context.root.name, at, found, recent, sorted(damage))
+
+
+def _add_deployments(context: RegistryContext, models: Sequence[ModelReport]) -> list[ModelReport]:
+    """Add the deployments of each model; a ``targets.yaml`` that can't be read leaves them out."""
+    try:
+        found = operations.deployment_status.list_deployments(context, [each.model.name for each in models])
+    except RegistryError:
+        return list(models)
+    by_model: dict[str, list[Deployment]] = {}
+    for each in found:
+        by_model.setdefault(each.model, []).append(each)
+    return [replace(each, deployments=by_model.get(each.model.name, ())) for each in models]
 
 
 def _summarize(context: RegistryContext, models: Sequence[ModelReport]) -> RegistryRecord:

@@ -18,6 +18,7 @@ from ..core.version_ranges import VersionRanges
 from ..errors import Conflict, Indeterminate, InvalidInput, NotFound, RegistryError
 from ..rules import retention
 from ..rules import stages as stage_rules
+from ..rules.deployments import check_not_deployed, deployed_versions
 from ..rules.metric_directions import LISTED
 from ..rules.retention_rules import RetentionStep, iter_policy_steps
 from ..rules.stages import ARCHIVE, DELETE, PACK
@@ -245,9 +246,10 @@ def _evaluate_step(context: RegistryContext, step: RetentionStep, children: Chil
         if child.model != name and retention.refers_to(reference, child, identity, (name, *formerly))
         for number in retention.iter_referenced(reference, versions)
     }
+    deployments = deployed_versions(snapshot.model.deployments(snapshot.state))
     chains = history.stage_timelines(entries, dict.fromkeys((*context.stages, *table.stages)))
     known = retention.RetentionInput(
-        name, versions, table, chains, highest, since, needed, formerly, directions, identity
+        name, versions, table, chains, highest, since, needed, formerly, directions, identity, deployments
     )
     return retention.make_plan(known, step.rules, context.clock(), step.action)
 
@@ -327,6 +329,7 @@ def _execute(
             trash = delete_numbers(context, writer, numbers, left, request.id, detail)
     else:
         ensure_no_rollback_targets(context, snapshot, left)
+        check_not_deployed(snapshot.model.deployments(snapshot.state), plan.model, left, "archived")
         table = stage_rules.archive(writer.table, plan.model, left)
         if left and not dry_run:
             writer.move(table, make_event(context, "archived", None, request.id, **detail))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from itertools import chain, islice
@@ -14,11 +15,14 @@ from ..core.records import ModelRecord, ModelSummary, RegistryRecord, VersionRec
 from ..core.text import find_nearest, suggest
 from ..core.times import resolve_time, utc_now
 from ..errors import Damaged, NotFound, RegistryError
-from ..store import layout, model_names, reader
+from ..store import codec, layout, model_names, reader
+from ..store.filesystem import files
 from ..store.model_names import iter_model_names
 from .context import load_past, open_model, open_snapshot
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..core.progress import Progress
     from ..index.index import Index, UnreadableDocument
     from ..query.fields import QueryField
@@ -48,8 +52,24 @@ def get_info(context: RegistryContext) -> RegistryRecord:
     settings = context.settings
     return RegistryRecord(
         str(context.root), settings.id, layout.FORMAT, settings.shared, settings.stages, settings.created,
-        models, versions, archived, size, packed, packed_size,
+        models, versions, archived, size, packed, packed_size, *_count_deployments(context),
     )  # fmt: skip
+
+
+def _count_deployments(context: RegistryContext) -> tuple[int, int]:
+    """How many there are, and how many are not ok by the record; what can't be read, ``verify`` reports."""
+    entries: list[Mapping[str, Any]] = []
+    for name in list_model_names(context):
+        paths = context.layout.model(name)
+        if files.exists(paths.deployments):
+            with contextlib.suppress(RegistryError, OSError):
+                document = codec.load(paths.deployments, layout.DEPLOYMENTS)
+                entries += codec.parse_deployments(document, layout.DEPLOYMENTS).values()
+    bad = sum(
+        bool(each.get("pending")) or each.get("state") == "failed" or each.get("check", "ok") != "ok"
+        for each in entries
+    )
+    return len(entries), bad
 
 
 def list_model_names(context: RegistryContext) -> list[str]:

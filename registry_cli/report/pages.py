@@ -109,6 +109,7 @@ def _index(report: RegistryReport, links: Mapping[str, str], models: Child = Non
         _unreadable(report),
         _alerts(report, links),
         _models(report, links),
+        sections.deployments_section((each for model in report.models for each in model.deployments), links),
         sections.recent_section(report.recent, links),
         models,
         id="main",
@@ -220,6 +221,7 @@ def _model(report: ModelReport) -> Markup:
         element("p", model.description) if model.description else None,
         element("div", element("dl", items), class_="box pad"),
         sections.live_section(report),
+        sections.deployments_section(report.deployments),
         sections.monitoring_section(report),
         sections.metrics_section(report),
         sections.gates_section(report),
@@ -246,6 +248,7 @@ def _data(report: RegistryReport, pages: Mapping[str, bytes]) -> bytes:
                 "model": each.model.name,
                 "versions": each.model.versions,
                 "stages": dict(each.model.stages),
+                "deployments": {found.target: found.version for found in each.deployments},
                 "alerts": [{"ref": found.ref, "metric": found.metric, "value": found.value} for found in each.alerts],
             }
             for each in report.models

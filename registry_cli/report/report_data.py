@@ -9,7 +9,7 @@ from ..core.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from ..core.records import JournalEntry, ModelHistoryEntry, ModelRecord, RegistryRecord, VersionRecord
-    from ..core.results import Approval
+    from ..core.results import Approval, Deployment
     from ..rules.metric_directions import Directions
     from ..rules.monitor_evaluation import SeriesStatus
     from ..rules.policy.evaluation import Evaluation
@@ -34,6 +34,7 @@ class ModelReport:
     """A model. ``versions`` are all that are not deleted, the newest first, ``events`` the newest of its history.
 
     ``gates`` are the policies evaluated on the latest version, without their commands, ``problem`` is why they can't be.
+    ``deployments`` are those of the model by the record: no server is asked.
     """
 
     model: ModelRecord
@@ -44,6 +45,7 @@ class ModelReport:
     approvals: Sequence[Approval]
     directions: Directions
     problem: str = ""
+    deployments: Sequence[Deployment] = ()
 
     @property
     def alerts(self) -> list[SeriesStatus]:

@@ -11,7 +11,7 @@ from .charts import Point
 from .html import Child, Markup, element, join
 
 if TYPE_CHECKING:
-    from ..core.results import Approval
+    from ..core.results import Approval, Deployment
     from .report_data import ModelReport, MonitoredSeries
 
 #: So many versions and events a page lists, and so many metrics and series it draws.
@@ -21,6 +21,8 @@ _METRICS = 4
 STYLES = {
     "production": "good", "staging": "warn", "development": "info", "ok": "good", "passed": "good", "alert": "bad",
     "stale": "bad", "failed": "bad", "pending": "warn", "waiting": "warn", "in-force": "good", "rejected": "bad",
+    "running": "good", "placed": "good", "deploying": "warn", "behind": "warn", "unreachable": "warn", "drifted": "bad",
+    "damaged": "bad",
 }  # fmt: skip
 
 
@@ -119,6 +121,25 @@ def format_source(version: VersionRecord) -> str:
     if isinstance(git, Mapping) and git.get("commit"):
         return f"commit {str(git['commit'])[:12]}{' with changes' if git.get('dirty') else ''}"
     return ""
+
+
+def deployments_section(deployments: Iterable[Deployment], links: Mapping[str, str] | None = None) -> Markup:
+    """Which targets run which versions, by the record; with ``links`` of several models."""
+    rows = [
+        (
+            each.target,
+            element("a", each.ref, href=links[each.model])
+            if links and each.model in links
+            else element("strong", each.ref),
+            f"{each.follows}: {each.stage_version or 'empty'}" if each.follows else "",
+            tag(each.state),
+            format_time(each.at) if each.at else "",
+            each.by,
+        )
+        for each in deployments
+    ]
+    columns = ("Target", "Version", "Stage says", "State", "Since (UTC)", "By")
+    return section("Deployments", table(columns, rows) if rows else None)
 
 
 def metrics_section(report: ModelReport) -> Markup:

@@ -143,6 +143,7 @@ ACTIONS = (
     "registered", "promoted", "demoted", "rolled-back", "aliased", "unaliased", "archived", "packed", "restored", "deleted",
     "tagged", "annotated", "measured", "approved", "rejected", "signed", "described", "renamed", "repaired", "passed-over",
     "alerted", "recovered", "observations-closed", "profiled", "model-deleted",
+    "deploying", "deployed", "deploy-failed", "undeployed", "deployment-changed",
 )  # fmt: skip
 _AT, _ACTION = b'"at":"', b'"action":"'
 _LONGEST = 40

@@ -87,7 +87,8 @@ class RetentionInput:
     """The facts about a model: its ``versions`` that are not deleted, in any order, and what protects them.
 
     ``archived_at`` has the times at which versions were archived; ``needed`` the parents of versions of other models,
-    and of which; ``formerly`` earlier names of the model, whose ``model_id`` never changes.
+    and of which; ``formerly`` earlier names of the model, whose ``model_id`` never changes; ``deployed`` the versions that
+    targets run, and which.
     """
 
     model: str
@@ -100,6 +101,7 @@ class RetentionInput:
     formerly: Sequence[str] = ()
     directions: Directions = LISTED
     model_id: str = ""
+    deployed: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 def make_plan(known: RetentionInput, rules: RetentionRules, now: datetime, action: str = ARCHIVE) -> Plan:
@@ -141,6 +143,7 @@ def find_protected(known: RetentionInput, holders: int) -> dict[int, str]:
     table = known.table
     found = [(number, f"holds {stage}") for stage, number in table.stages.items()]
     found += [(number, f"alias {alias}") for alias, number in sorted(table.aliases.items())]
+    found += [(number, f"deployed to {', '.join(names)}") for number, names in known.deployed.items()]
     for stage, line in known.chains.items():
         before = list_targets(table, stage, line)
         # The target of a rollback is kept even if no holders are.

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ..errors import InvalidInput
 
-#: One for each document: ``registry.yaml``, ``group.yaml``, ``model.yaml``.
-NAMES = ("registry", "group", "model")
+#: One for each document: ``registry.yaml``, ``group.yaml``, ``model.yaml``, ``targets.yaml``.
+NAMES = ("registry", "group", "model", "targets")
 
 
 def path(name: str) -> Path:

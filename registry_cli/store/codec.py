@@ -180,6 +180,8 @@ def table_document(table: StageTable, redo: Redo | None = None) -> dict[str, Any
         **table.extra,
     }
     if redo:
+        if redo.path == layout.DEPLOYMENTS:
+            document["format"] = layout.CLAIM_FORMAT
         content = {"text": redo.text} if redo.text else {"document": dict(redo.document)}
         document["redo"] = {"path": redo.path, **content}
     return document
@@ -229,6 +231,20 @@ def _parse_redo(redo: Any, what: str) -> Redo | None:
         return Redo(redo["path"], _get(redo, "document", dict, what))
     text = _get(redo, "text", str, what)
     return Redo(redo["path"], loads(text.encode(), f"{what}: 'redo'"), text)
+
+
+def deployments_document(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """``deployments.yaml``, with its targets in order."""
+    return {"format": layout.FORMAT, "targets": {name: dict(entry) for name, entry in sorted(entries.items())}}
+
+
+def parse_deployments(document: Mapping[str, Any], what: str) -> Mapping[str, Mapping[str, Any]]:
+    """The entries of ``deployments.yaml``, by target."""
+    entries = _get(document, "targets", dict, what)
+    for entry in entries.values():
+        if not isinstance(entry, dict) or not any(type(entry.get(key)) is int for key in ("version", "pending")):
+            raise Damaged(f"{what}: 'targets' has an entry without a version", _MORE)
+    return entries
 
 
 def version_document(record: VersionRecord) -> dict[str, Any]:

@@ -12,12 +12,16 @@ from ..core.text import lazy_pattern
 FORMAT = 1
 #: The format of the stage table of a deleted model: programs that do not know these refuse it.
 DELETED_FORMAT = 2
+#: The format of a claim whose ``redo`` is a document that programs of format 1 do not know: they refuse it.
+CLAIM_FORMAT = 2
 REGISTRY = "registry.yaml"
 MODELS = "models"
 MODEL = "model.yaml"
 GROUP = "group.yaml"
 STAGES = "stages.yaml"
 HISTORY = "history.jsonl"
+TARGETS = "targets.yaml"
+DEPLOYMENTS = "deployments.yaml"
 LOCK = ".lock"
 RESERVATION = ".reserved"
 VERSION = "version.yaml"
@@ -40,13 +44,16 @@ PACK_SUFFIXES = (".tar.gz", ".tar.zst")
 #: Actions that write ``annotations/N.yaml``.
 DESCRIBING = frozenset({"tagged", "annotated", "measured", "approved", "rejected", "signed"})
 
+#: Actions that write ``deployments.yaml``.
+DEPLOYING = frozenset({"deploying", "deployed", "deploy-failed", "undeployed", "deployment-changed"})
+
 #: How many claims are kept behind the current revision.
 CLAIMS_KEPT = 8
 
 _VERSION_DIR = lazy_pattern(r"[1-9][0-9]{0,8}\Z", re.ASCII)
 _HEX = lazy_pattern(r"[0-9a-f]{64}\Z")
 _TAIL = lazy_pattern(r"[0-9a-f]+(\.tar\.(gz|zst))?\Z")
-_DESCRIPTION = lazy_pattern(r"((annotations|tombstones)/[1-9][0-9]{0,8}|model)\.yaml\Z", re.ASCII)
+_DESCRIPTION = lazy_pattern(r"((annotations|tombstones)/[1-9][0-9]{0,8}|model|deployments)\.yaml\Z", re.ASCII)
 
 
 def version_of(folder: str) -> int | None:
@@ -71,7 +78,9 @@ def is_digest(text: str) -> bool:
 
 
 def is_description(path: str) -> bool:
-    """Whether a claim may carry a document for this path: an annotation or a tombstone of a version, or ``model.yaml``."""
+    """Whether a claim may carry a document for this path: an annotation or a tombstone of a version, ``model.yaml``,
+    or ``deployments.yaml``.
+    """
     return bool(_DESCRIPTION.match(path))
 
 
@@ -102,6 +111,8 @@ def document_path(action: str, number: int | None) -> str:
         return f"{VERSIONS}/{number}/{VERSION}"
     if action == "deleted":
         return f"{TOMBSTONES}/{number}.yaml"
+    if action in DEPLOYING:
+        return DEPLOYMENTS
     return f"{ANNOTATIONS}/{number}.yaml" if action in DESCRIBING else ""
 
 
@@ -132,6 +143,7 @@ class ModelLayout:
     links = _Child("stages")
     annotations = _Child(ANNOTATIONS)
     tombstones = _Child(TOMBSTONES)
+    deployments = _Child(DEPLOYMENTS)  # only there once something was deployed
     packs = _Child(PACKS)  # only there once something was packed
 
     @property
@@ -191,6 +203,7 @@ class Layout:
     root: Path
 
     config = _Child(REGISTRY)
+    targets = _Child(TARGETS)  # where versions are served; people edit it
     allowed_signers = _Child("allowed_signers")  # whose signatures count, as ``ssh-keygen`` reads it
     revoked_signers = _Child("revoked_signers")  # keys that no longer count: public keys, or a KRL of ``ssh-keygen``
     schemas = _Child(".schemas")  # JSON Schemas of the settings, for editors

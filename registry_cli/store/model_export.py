@@ -92,6 +92,7 @@ def _look(model: ModelReader) -> ModelExport:
         _file_from_bytes(paths.relative(paths.stages), codec.dump_table(state.table)),
         *_journal(paths, pending),
         *(_read_document(paths, state, paths.tombstone(number)) for number in state.table.deleted),
+        *_deployments(paths, state),
     ]
     return ModelExport(model, state, numbers, tuple(own), last)
 
@@ -114,6 +115,11 @@ def _read_document(paths: ModelLayout, state: ModelState, path: Path) -> Snapsho
     if state.redo and state.redo.path == paths.relative(path):
         return _file_from_bytes(state.redo.path, state.redo.data())
     return file_from_path(paths, path)
+
+
+def _deployments(paths: ModelLayout, state: ModelState) -> Iterator[SnapshotFile]:
+    if files.exists(paths.deployments) or (state.redo and state.redo.path == layout.DEPLOYMENTS):
+        yield _read_document(paths, state, paths.deployments)
 
 
 def _journal(paths: ModelLayout, pending: list[JournalEntry]) -> Iterator[SnapshotFile]:

@@ -22,6 +22,7 @@ from .layout import ModelLayout
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from ..core.records import JournalEntry
@@ -179,6 +180,17 @@ class ModelReader:
             return codec.load(path, f"{self.name}: annotations/{number}.yaml")
         except FileNotFoundError:
             return {}
+
+    def deployments(self, state: ModelState) -> Mapping[str, Any]:
+        """The entries of ``deployments.yaml`` by target, or of the claim that will become it."""
+        redo, what = state.redo, f"{self.name}: {layout.DEPLOYMENTS}"
+        try:
+            document = (
+                redo.document if redo and redo.path == layout.DEPLOYMENTS else codec.load(self.paths.deployments, what)
+            )
+        except FileNotFoundError:
+            return {}
+        return codec.parse_deployments(document, what)
 
     def mentions(self, number: int, word: bytes) -> bool:
         """Whether ``annotations/N.yaml`` has these bytes: cheaper than to read it as a document."""

@@ -126,6 +126,16 @@ def _hooked(site: Site, *words: object) -> list[object]:
     return list(words)
 
 
+def _targeted(site: Site, *words: object) -> list[object]:
+    """A command on a registry with a target that follows production, and has churn@1."""
+    (site.folder / "srv").mkdir()
+    settings = f"{{layout: plain, path: {site.folder / 'srv'}, follows: production}}"
+    (site.root / "targets.yaml").write_text(f"format: 1\ntargets:\n  t: {settings}\n")
+    site.reg.promote("churn@2", "production")
+    site.reg.deployments.deploy("churn@1", "t")
+    return list(words)
+
+
 MODEL = Path(__file__).parent.parent / "inspect" / "data" / "onnx" / "mlp.onnx"
 FORMS = (
     Form("init", lambda site: ["init", site.folder / "new"], "registry", lambda site: [site.folder / "new"], columns=1),
@@ -204,6 +214,14 @@ FORMS = (
     Form("profile", lambda site: ["profile", *_profiled(site, "churn@1")], "profiled", lambda _: ["churn@1"], columns=1),
     Form("drift", lambda site: _profiled(site, "drift", "churn@2"), "drift", lambda _: [], columns=7),
     Form("report", lambda site: ["report", "-o", site.folder / "site"], "report", lambda site: [site.folder / "site"], columns=1),
+    Form("target", lambda site: _targeted(site, "target"), "targets", lambda _: ["t"], columns=6),
+    Form("target", lambda site: _targeted(site, "target", "show", "t"), "target", lambda _: ["t"], columns=2),
+    Form("target", lambda site: _targeted(site, "target", "check", "t"), "target-check", lambda _: ["t"], columns=3),
+    Form("deploy", lambda site: _targeted(site, "deploy", "churn@2", "--to", "t"), "deployed", lambda _: ["churn@2"], columns=1),
+    Form("undeploy", lambda site: _targeted(site, "undeploy", "churn", "--from", "t"), "deployed", lambda _: ["churn"], columns=1),
+    Form("sync", lambda site: _targeted(site, "sync", "t"), "synced", lambda _: ["churn@2"], columns=4),
+    Form("deployments", lambda site: _targeted(site, "deployments"), "deployments", lambda _: ["churn@1"], columns=7),
+    Form("deployments", lambda site: _targeted(site, "deployments", "--check"), "deployments", lambda _: ["churn@1"], code=5, columns=8),
     Form("hooks", lambda site: _hooked(site, "hooks", "list"), "hooks",
          lambda _: [Path(os.environ["HOME"]) / ".config/registry-cli/hooks/hook"], columns=6),
     Form("hooks", lambda site: _hooked(site, "hooks", "test"), "hooks-test", lambda _: [], columns=2),

@@ -110,6 +110,10 @@ DEEDS: dict[str, tuple[int, Deed]] = {
     "plan": (1, lambda life: life.registry.retention.plan(MODEL, "delete", RULES)),
     "export": (1, _export),
     "verify": (1, _verify),
+    "deploy": (3, lambda life: life.registry.deployments.deploy(life.some(), life.dice.choice("tu"))),
+    "undeploy": (1, lambda life: life.registry.deployments.undeploy(MODEL, life.dice.choice("tu"))),
+    "sync": (1, lambda life: life.registry.deployments.sync()),
+    "deployments": (1, lambda life: life.registry.deployments(check=True)),
 }
 
 

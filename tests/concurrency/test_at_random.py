@@ -12,6 +12,7 @@ import pytest
 from registry_cli import Registry
 from registry_cli.core.records import Event, JournalEntry, StageTable
 from registry_cli.operations.context import open_model
+from registry_cli.rules import deployments
 from registry_cli.rules.event_history import apply_event, replay
 from registry_cli.rules.rollback import build_timeline
 from registry_cli.store import codec, journal
@@ -28,6 +29,10 @@ PROCESSES = 8
 def test_everything_at_once(shared: Registry, tmp_path: Path, seconds: int) -> None:
     with (shared.root / "registry.yaml").open("a") as stream:
         stream.write(POLICY)
+    for target in "tu":
+        (tmp_path / target).mkdir()
+    targets = [f"  {each}: {{layout: plain, path: {tmp_path / each}, follows: production}}\n" for each in "tu"]
+    (shared.root / "targets.yaml").write_text("format: 1\ntargets:\n" + "".join(targets))
     for number in range(10):
         path = tmp_path / "m"
         path.write_text(f"content of {number} " * 100)
@@ -42,6 +47,9 @@ def test_everything_at_once(shared: Registry, tmp_path: Path, seconds: int) -> N
     entries = list(journal.oldest_first(model.paths.history))
     is_what_the_history_tells(model, entries)
     _nothing_protected_went(shared, entries)
+    assert deployments.replay(entry.event for entry in entries) == model.deployments(model.state())
+    found = shared.deployments(check=True)
+    assert all(each.state in ("ok", "behind") for each in found), found
     for version in shared.versions(MODEL, archived=True):
         shared.artifacts.verify_files(version.ref)
     assert shared.admin.gc(age=-1) == [], "and nobody left anything behind"
@@ -62,6 +70,7 @@ def _nothing_protected_went(registry: Registry, entries: list[JournalEntry]) -> 
     table, moves, kept = StageTable(), list[Event](), set[int]()
     parents = dict(_parents(registry, entries))
     gone, registered = 0, list[int]()
+    deployed: deployments.Deployments = {}
     for event in (entry.event for entry in entries):
         by_rules = str(event.detail.get("reason", "")).startswith("retention: ")
         after = apply_event(table, event)
@@ -70,6 +79,7 @@ def _nothing_protected_went(registry: Registry, entries: list[JournalEntry]) -> 
             gone += len(went)
             assert not went & {*table.stages.values(), *table.aliases.values()}
             assert not went & kept, "tag keep=yes"
+            assert not went & deployments.deployed_versions(deployed).keys(), "a target runs it"
             for stage in STAGES:
                 line = build_timeline(moves, stage)
                 there = [number for number in dict.fromkeys(line.earlier) if number not in table.deleted]
@@ -88,7 +98,7 @@ def _nothing_protected_went(registry: Registry, entries: list[JournalEntry]) -> 
             kept -= {event.version}
             kept |= {event.version} if event.detail["tags"]["keep"][1] == "yes" else set()
         moves.append(event)
-        table = after
+        table, deployed = after, deployments.apply_event(deployed, event)
     assert gone, "something went"
 
 

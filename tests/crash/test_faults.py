@@ -29,11 +29,13 @@ FAULTS = (
 
 #: Verbs that are another one with other words.
 ANOTHER = {"transfer": "rename"}
+#: Verbs that write to a target, too: they are in ``test_deployments``.
+DEPLOYING = {"deploy", "undeploy"}
 
 
 def test_every_verb_that_writes_has_a_scenario() -> None:
     names = {scenario.name.split()[0].rstrip(",") for scenario in SCENARIOS}
-    assert {ANOTHER.get(name, name) for name, verb in grammar.VERBS.items() if verb.writes} - names == set()
+    assert {ANOTHER.get(name, name) for name, verb in grammar.VERBS.items() if verb.writes} - names == DEPLOYING
     assert ANOTHER.keys() <= grammar.VERBS.keys()
 
 

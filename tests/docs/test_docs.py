@@ -38,6 +38,7 @@ SESSIONS = (
     "docs/how-to/champion-challenger.md",
     "docs/how-to/ci.md",
     "docs/how-to/compare-versions.md",
+    "docs/how-to/deploy.md",
     "docs/how-to/describe-models.md",
     "docs/how-to/find-models.md",
     "docs/how-to/four-eyes.md",

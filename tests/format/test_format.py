@@ -78,6 +78,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reg.monitoring.profile("churn@6", {"age": list(range(100))})
     reg.register("old", [folder / "work"])
     reg.delete("old", model=True, reason="no: yes")
+    _deploy(reg, folder)
     for number in range(1, 10):
         reg.promote("risk/fraud@1", "production" if number % 2 else "development")
         reg.demote("risk/fraud", "production" if number % 2 else "development")
@@ -87,9 +88,25 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "registry"
 
 
+def _deploy(reg: Registry, folder: Path) -> None:
+    """Every event of a deployment; the names of the targets are words of the specification."""
+    (folder / "srv").mkdir()
+    settings = f"{{layout: plain, path: {folder / 'srv'}}}"
+    unreachable = settings.replace("}", ", probe: 'http://127.0.0.1:1', wait: 0s}")
+    (reg.root / "targets.yaml").write_text(f"format: 1\ntargets:\n  placed: {settings}\n  failed: {unreachable}\n")
+    reg.deployments.deploy("churn@6", "placed", reason="no: yes")
+    (folder / "srv/churn/current").unlink()
+    assert reg.deployments("churn", check=True)[0].state == "drifted"
+    reg.deployments.undeploy("churn", "placed")
+    with pytest.raises(Refused):
+        reg.deployments.deploy("churn@6", "failed")
+    reg.deployments.deploy("churn@6", "placed")
+
+
 def documents(root: Path) -> Iterator[dict[str, Any]]:
     for path in (*root.rglob("*.yaml"), *root.rglob(".stages-*")):
-        yield yaml.safe_load(path.read_bytes())
+        if path.name != layout.TARGETS:  # the settings of targets are in docs/reference/targets.md
+            yield yaml.safe_load(path.read_bytes())
     for path in root.rglob("history.jsonl"):
         yield from map(json.loads, path.read_bytes().splitlines())
 
@@ -133,10 +150,10 @@ def test_every_name_is_told(root: Path) -> None:
 def test_nothing_else_lies_there(root: Path) -> None:
     """Every path of a real store is one that the tree shows."""
     shapes = re.compile(
-        r"registry\.yaml|\.schemas/(?:registry|group|model)\.json|models/(risk/)?\w+/(model\.yaml|stages\.yaml|history\.jsonl|\.lock|\.stages-[1-9]\d*"
+        r"(?:registry|targets)\.yaml|\.schemas/(?:registry|group|model|targets)\.json|models/(risk/)?\w+/(model\.yaml|stages\.yaml|deployments\.yaml|history\.jsonl|\.lock|\.stages-[1-9]\d*"
         r"|stages/[a-z]+|blobs/([0-9a-f]{2})/\3[0-9a-f]{62}|(annotations|tombstones)/[1-9]\d*\.yaml"
         r"|observations/[1-9]\d*/(\d{4}-\d\d\.jsonl|profile-[0-9a-f]{16}\.json|\.lock)"
-        r"|versions/[1-9]\d*/(version\.yaml|manifest-sha256\.txt|files/.+)|packed/[1-9]\d*\.tar\.gz)|models/risk/\.lock"
+        r"|versions/[1-9]\d*/(version\.yaml|manifest-sha256\.txt|environment\.txt|changes\.patch|files/.+)|packed/[1-9]\d*\.tar\.gz)|models/risk/\.lock"
     )
     paths = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_symlink() or not path.is_dir()]
     assert [path for path in paths if not shapes.fullmatch(path)] == []

@@ -458,8 +458,8 @@ def test_a_long_name_and_a_deep_one(reg: Registry, site: Registry, make_file: Ma
 
 def test_a_newer_format_is_told(origin: Registry, tmp_path: Path, site: Registry) -> None:
     head = bundle_manifest.dumps(bundle_manifest.Contents("versions", "0" * 32, "", ()))
-    with pytest.raises(Refused, match="has format 2; this program knows formats up to 1"):
-        bundle_manifest.loads(head.replace(b'"format":1', b'"format":2'), "x")
+    with pytest.raises(Refused, match="has format 3; this program knows formats up to 2"):
+        bundle_manifest.loads(head.replace(b'"format":1', b'"format":3'), "x")
 
 
 def test_contents_survive_their_document(origin: Registry, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ if os.environ.get("HYPOTHESIS_PROFILE") == "thorough":
 STAGES = ("development", "staging", "production")
 STAGE, ALIAS = st.sampled_from(STAGES), st.sampled_from(["champion", "eu", "null"])
 NUMBER = st.integers(1, 8)
+TARGET = st.sampled_from(["t", "u"])
 KEY = st.sampled_from(["a", "no", "1"])
 
 
@@ -43,6 +44,7 @@ class Expected:
     aliases: dict[str, int] = field(default_factory=dict)
     archived: set[int] = field(default_factory=set)
     packed: set[int] = field(default_factory=set)
+    deployed: dict[str, int] = field(default_factory=dict)
     lines: dict[str, list[int]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
 
     @property
@@ -94,6 +96,10 @@ class Verbs(RuleBasedStateMachine):
     def begin(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="registry-model-"))
         self.registry = Registry.init(self.folder / "registry", author="alice")
+        for target in "tu":
+            (self.folder / target).mkdir()
+        targets = [f"  {each}: {{layout: plain, path: {self.folder / each}}}\n" for each in "tu"]
+        (self.registry.root / "targets.yaml").write_text("format: 1\ntargets:\n" + "".join(targets))
         self.expected = Expected()
         self.register("first", {}, if_changed=False)
 
@@ -217,7 +223,10 @@ class Verbs(RuleBasedStateMachine):
         expected = self.expected
         done = number in expected.archived
         allowed = done or (
-            number in expected.contents and not expected.pointed(number) and (force or not expected.kept(number))
+            number in expected.contents
+            and not expected.pointed(number)
+            and number not in expected.deployed.values()
+            and (force or not expected.kept(number))
         )
         self.either(allowed, lambda: self.registry.archive([f"churn@{number}"], force=force, reason="old"))
         if allowed and not done:
@@ -229,7 +238,8 @@ class Verbs(RuleBasedStateMachine):
         expected = self.expected
         known = number in expected.contents
         allowed = known and not (
-            expected.pointed(number) or (expected.kept(number) and number not in expected.archived)
+            expected.pointed(number)
+            or (number not in expected.archived and (expected.kept(number) or number in expected.deployed.values()))
         )
         self.either(allowed, lambda: self.registry.archive([f"churn@{number}"], compress=kind))
         if allowed:
@@ -248,12 +258,32 @@ class Verbs(RuleBasedStateMachine):
     def delete(self, number: int, force: bool) -> None:
         expected = self.expected
         allowed = number in expected.contents and not expected.pointed(number) and (force or not expected.kept(number))
+        allowed = allowed and number not in expected.deployed.values()
         self.either(allowed, lambda: self.registry.delete([f"churn@{number}"], force=force, reason="gone"))
         if allowed:
             del expected.contents[number], expected.said[number]
             expected.archived.discard(number)
             expected.packed.discard(number)
             expected.revision += 1
+
+    @rule(number=NUMBER, place=TARGET)
+    def deploy(self, number: int, place: str) -> None:
+        expected = self.expected
+        allowed = expected.in_use(number)
+        done = self.either(allowed, lambda: self.registry.deployments.deploy(f"churn@{number}", place))
+        if allowed:
+            before = expected.deployed.get(place)
+            assert (done.version, done.before, done.changed) == (number, before, number != before)
+            expected.revision += 2 * (number != before)
+            expected.deployed[place] = number
+
+    @rule(place=TARGET)
+    def undeploy(self, place: str) -> None:
+        allowed = place in self.expected.deployed
+        self.either(allowed, lambda: self.registry.deployments.undeploy("churn", place))
+        if allowed:
+            del self.expected.deployed[place]
+            self.expected.revision += 1
 
     @rule()
     def gc(self) -> None:
@@ -290,6 +320,12 @@ class Verbs(RuleBasedStateMachine):
                 assert self.registry.path(f"churn@{number}", "m").read_text() == expected.contents[number]
         for name, number in {**expected.stages, **expected.aliases}.items():
             assert self.registry.version(f"churn@{name}").number == number
+        deployments = self.registry.deployments(check=True)
+        assert {each.target: (each.version, each.state) for each in deployments} == {
+            target: (number, "ok") for target, number in expected.deployed.items()
+        }
+        for target, number in expected.deployed.items():
+            assert (self.folder / target / "churn/current/m").read_text() == expected.contents[number]
         for stage in STAGES:
             assert list(self.registry.admin.earlier_holders("churn", stage)) == expected.earlier(stage)
 

@@ -19,6 +19,7 @@ from registry_cli.rules import monitor_rules, retention_rules, settings_errors
 from registry_cli.rules.policy import command_checks, policy_parser
 from registry_cli.rules.retention_rules import RetentionPolicy
 from registry_cli.rules.settings_errors import SettingsSource
+from registry_cli.serving import targets
 from registry_cli.store import codec
 from tests.support import merge_policies
 from tests.unit import test_checks, test_policy
@@ -67,6 +68,7 @@ TOP = {
     "registry": settings_errors.REGISTRY_KEYS,
     "group": settings_errors.GROUP_KEYS,
     "model": settings_errors.MODEL_KEYS,
+    "targets": targets.DOCUMENT_KEYS,
 }
 
 
@@ -85,6 +87,8 @@ def test_every_key_of_the_parsers_is_in_them_and_no_other(name: str) -> None:
     scan = [("mode", "allow")] if name == "registry" else []
     prune = set(retention_rules.KEYS) - {"compress"}
     expected = {frozenset(each) for each in (TOP[name], stage, prune, *scan, *below)}
+    if name == "targets":
+        expected = {frozenset(targets.DOCUMENT_KEYS), frozenset(targets.KEYS)}
     assert {frozenset(each) for each in mappings(schema(name))} == expected
 
 

@@ -211,7 +211,7 @@ def _format_details(entry: JournalEntry, format_values: Callable[[Sequence[objec
             parts += [
                 _format_change(name, before, after, format_values) for name, (before, after) in detail[kind].items()
             ]
-    parts += _format_monitoring(entry, format_values)
+    parts += _format_deployment(entry) + _format_monitoring(entry, format_values)
     if detail.get("annotations"):
         parts.append(f"about {', '.join(detail['annotations'])}")
     if detail.get("forced"):
@@ -222,6 +222,16 @@ def _format_details(entry: JournalEntry, format_values: Callable[[Sequence[objec
     if detail.get("signature") and entry.event.action != "signed":
         parts.append("signed")
     return "; ".join(parts)
+
+
+def _format_deployment(entry: JournalEntry) -> list[str]:
+    """Where a version was deployed, or what became of it there: ``eu-1: ok → drifted (the server runs 6)``."""
+    detail, action = entry.event.detail, entry.event.action
+    if action not in ("deploying", "deployed", "deploy-failed", "undeployed", "deployment-changed"):
+        return []
+    why = f" ({detail['why']})" if detail.get("why") else ""
+    states = f": {detail.get('before')} → {detail.get('after')}" if action == "deployment-changed" else ""
+    return [f"{detail.get('target')}{states}{why}"]
 
 
 def _format_monitoring(entry: JournalEntry, format_values: Callable[[Sequence[object]], list[str]]) -> list[str]:

@@ -60,15 +60,21 @@ def info(cx: Session) -> None:
     registry = cx.registry()
     record, health = registry.admin.info(), registry.admin.verify(quick=True)
     rows = [(key, ", ".join(value) if key == "stages" else value) for key, value in to_json(record).items()]
-    rows.append(("problems", len(health.problems)))
+    last = [rows.pop() for _ in range(2)][::-1] if record.deployments else []
+    rows = [*rows[: len(rows) if last else -2], ("problems", len(health.problems)), *last]
     problems = f"{plural(len(health.problems), 'problem')}; run 'registry verify'"
     packed = f"; {record.packed:,} of them packed in {format_size(record.packed_size)}" if record.packed else ""
+    deployed = f"{plural(record.deployments, 'deployment')}"
+    deployed += (
+        f", {record.unhealthy_deployments} not ok: see registry deployments" if record.unhealthy_deployments else ""
+    )
     text = (
         f"{escape(record.root)}\n"
         f"{plural(record.models, 'model')}, {plural(record.versions, 'version')} "
         f"({record.archived:,} archived{packed}), {format_size(record.size)}\n"
         f"stages {', '.join(record.stages)}; shared: {record.shared}; since {format_time(record.created)}\n"
-        f"health: {problems if health.problems else 'nothing wrong'}"
+        + (f"{deployed}\n" if record.deployments else "")
+        + f"health: {problems if health.problems else 'nothing wrong'}"
     )
     cx.show(Output("registry", {"*": record, "health": health}, [record.root], ("key", "value"), rows, text=text))
     if not health.ok:

@@ -37,11 +37,12 @@ def lineage(
 ) -> None:
     """Show a version's lineage.
 
-    Shows its data, code, environment, command, ancestors, descendants, and the stages it holds. -q prints the
+    Shows its data, code, environment, command, ancestors, descendants, the stages it holds,
+    and the targets that run it. -q prints the
     references of the whole family, itself first.
 
     In a pipe: kind, ref, name, detail; separated by tabs. Kinds: data, code, git, environment, run, imported, parent,
-    child, stage, alias; name and detail describe the item's relation to ref.
+    child, stage, alias, target; name and detail describe the item's relation to ref.
 
     Examples:
         registry lineage churn@production

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Optional
 
+from ... import operations
 from ...core import values
 from ...core.results import ModelChanged, ModelRenamed
 from ...errors import InvalidInput, RegistryError
-from ..command import argument, command, option
+from ..command import argument, command, flag, option
 from ..formatting import escape
 from ..options import Model, Reason, ReuseName, ensure_alone, parse_model_name
 from ..session import Session
@@ -79,6 +80,7 @@ def edit(
     cx: Session,
     name: Annotated[Optional[str], argument("[NAME]", "A model (default: registry.yaml).")] = None,
     reason: Reason = "",
+    targets: Annotated[bool, flag("--targets", "Edit targets.yaml: where versions are served.")] = False,
 ) -> None:
     """Edit model.yaml or registry.yaml in $EDITOR.
 
@@ -92,9 +94,14 @@ def edit(
         registry edit churn
         EDITOR=nano registry edit churn --reason 'new owner'
         registry edit
+        registry edit --targets
     """
     if not cx.can_ask:
         raise InvalidInput("no terminal: cannot open an editor", "run it in a terminal or use 'registry describe'")
+    if targets:
+        ensure_alone("--targets", {"NAME": name, "--reason": reason, "--request-id": cx.request_id})
+        _edit_targets(cx)
+        return
     if name is None:  # registry.yaml has no history to keep them in
         ensure_alone("registry.yaml", {"--reason": reason, "--request-id": cx.request_id})
     registry = cx.registry()
@@ -108,6 +115,17 @@ def edit(
     else:
         done = registry.admin.edit(model, new, was=text, reason=reason, request_id=cx.request_id)
         cx.say(f"changed {', '.join(done.keys) or 'the text'} of {model}" if model else f"changed {called}")
+    cx.show_one("described", done, done.model, "")
+
+
+def _edit_targets(cx: Session) -> None:
+    context = cx.registry().context
+    text = operations.targets.read_text(context)
+    new = _edit_text(cx, text, "targets.yaml", lambda new: operations.targets.check_text(context, new), os.environ)
+    done = (
+        ModelChanged("targets.yaml", (), 0, False) if new is None else operations.targets.edit(context, new, was=text)
+    )
+    cx.say("changed targets.yaml" if done.changed else "nothing was changed")
     cx.show_one("described", done, done.model, "")
 
 

@@ -104,6 +104,9 @@ def rollback(
     again: Annotated[bool, flag("--again", "Allow it within ten minutes of another rollback of the stage.")] = False,
     reason: Reason = "",
     no_verify: NoVerify = False,
+    sync: Annotated[
+        bool, flag("--sync", "Then deploy it to the targets on this machine that follow the stage.")
+    ] = False,
     sign: Sign = None,
 ) -> None:
     """Roll a stage back to its previous version.
@@ -123,10 +126,12 @@ def rollback(
         registry rollback churn production --list
         registry rollback churn production --to 3 --expect churn@7
         registry rollback churn production --again --expect 6
+        registry rollback churn production --expect 7 --sync
     """
     if listed:
         ensure_alone("--list", {
             "--to": to, "--expect": expect, "--again": again, "--reason": reason, "--no-verify": no_verify, "--sign": sign,
+            "--sync": sync,
         })  # fmt: skip
         _show_holders(cx, cx.reader().admin.holders(name, stage), stage)
         return
@@ -150,6 +155,10 @@ def rollback(
         # roll back what was asked about, not what another process made current meanwhile
         done = move(True, recent.current if expect is None else parse_expect(expect, name))
     cx.show_pointer(done)
+    if sync and not cx.dry_run:
+        from .deployments import sync_stage
+
+        sync_stage(cx, registry, name, stage)
 
 
 @command("undo", "Release", exits=_GATED, writes=True, dry_run=True)

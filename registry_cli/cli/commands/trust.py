@@ -11,13 +11,15 @@ from ...core import times
 from ...core.records import Event
 from ...errors import InvalidInput, NotFound
 from ...operations.context import get_account_name
-from ..command import argument, command, flag
+from ..command import argument, command, flag, option
 from ..formatting import format_time, plural
 from ..options import Yes
 from ..session import Output, Session
 from ..trust_prompt import QUESTION, format_command, open_trust_file, print_commands
 
 if TYPE_CHECKING:
+    from ...registry import Registry
+    from ...rules.policy.command_checks import CommandSet
     from ...trust.hooks import Hook
     from ...trust.trusted_commands import TrustedCommandSet, TrustFile
 
@@ -37,6 +39,9 @@ def trust(
     revoke: Annotated[
         bool, flag("--revoke", "Revoke trust in these commands, or without NAME in the whole registry.")
     ] = False,
+    target: Annotated[
+        str | None, option("--target", "TARGET", "The reload command of a target, not the commands of policies.")
+    ] = None,
     yes: Yes = False,
 ) -> None:
     """Trust policy commands on this machine.
@@ -51,25 +56,33 @@ def trust(
     Examples:
         registry trust
         registry trust churn
+        registry trust --target eu-1
         registry trust --list
         registry trust --revoke
     """
-    if listed and (revoke or name or yes):
+    if target and name:
+        raise InvalidInput("--target cannot be combined with NAME", "remove one of them")
+    if listed and (revoke or name or yes or target):
         raise InvalidInput("--list cannot be combined with other options", "remove the others")
     if listed:
         _show_trusted(cx, _trust_file(), None)
     elif revoke:
-        _revoke(cx, name)
+        _revoke(cx, name, target)
     else:
-        _trust(cx, name, yes)
+        _trust(cx, name, target, yes)
 
 
-def _trust(cx: Session, name: str | None, yes: bool) -> None:
+def _commands(registry: Registry, name: str | None, target: str | None) -> CommandSet:
+    return registry.deployments.commands(target) if target else registry.policies.commands(name)
+
+
+def _trust(cx: Session, name: str | None, target: str | None, yes: bool) -> None:
     registry = cx.reader()
-    commands = registry.policies.commands(name)
+    commands = _commands(registry, name, target)
     file = _trust_file()
     if not commands.items:
-        cx.say(f"nothing to trust: the policies of {name or 'this registry'} contain no commands")
+        whose = f"target {target} has" if target else f"the policies of {name or 'this registry'} contain"
+        cx.say(f"nothing to trust: {whose} no {'command' if target else 'commands'}")
     elif file(commands):
         cx.say("already trusted")
     else:
@@ -91,13 +104,13 @@ def _trust(cx: Session, name: str | None, yes: bool) -> None:
     cx.show(Output("commands", commands, digests, columns, rows, shown, names=names, wrap=True))
 
 
-def _revoke(cx: Session, name: str | None) -> None:
+def _revoke(cx: Session, name: str | None, target: str | None) -> None:
     reader, file = cx.reader(), _trust_file()
-    if name is None:  # also when its policies can't be read
+    if name is target is None:  # also when its policies can't be read
         place = (os.path.realpath(reader.root), reader.admin.settings.id)
         gone = file.remove(lambda each: (each.root, each.id) == place)
     else:
-        digest = reader.policies.commands(name).digest
+        digest = _commands(reader, name, target).digest
         gone = file.remove(lambda each: each.digest == digest)
     count = sum(len(each.commands) for each in gone)
     cx.say(f"revoked trust in {plural(count, 'command')}" if gone else "none of them was trusted")

@@ -100,6 +100,7 @@ def iter_rows(family: LineageGraph) -> Iterator[tuple[str, str, str, str]]:
         yield "child", of, each.ref, each.note or _format_pointers(each.version)
     yield from (("stage", ref, stage, "") for stage in family.version.stages)
     yield from (("alias", ref, alias, "") for alias in family.version.aliases)
+    yield from (("target", ref, target, "") for target in family.deployments)
 
 
 def list_references(family: LineageGraph) -> list[str]:
@@ -122,7 +123,8 @@ def format_tree(family: LineageGraph, *, unicode: bool) -> str:
     head = f"{version.ref}  {_format_pointers(version)}".rstrip()
     made = f"created {format_time(version.created, zone=True)} by {version.author}"
     branches = [*_fact_branches(version), *_branches("parent", family.parents, full=True)]
-    children = [("children", _branches("", family.children, full=False))] if family.children else []
+    children: list[_Branch] = [(_format_fact("target", target, ""), []) for target in family.deployments]
+    children += [("children", _branches("", family.children, full=False))] if family.children else []
     if not branches:
         branches = [("no recorded lineage", [])]
     return "\n".join([escape(head), *_draw_branches([(made, []), *branches, *children], signs, "")])

@@ -22,9 +22,11 @@ GREEN, RED, YELLOW, CYAN = "color(28)", "color(160)", "color(130)", "color(30)"
 STAGE_STYLES = {"production": f"bold {GREEN}", "staging": YELLOW, "development": CYAN, "archived": "dim"}
 _STYLES = {
     **STAGE_STYLES,
-    **dict.fromkeys(("ok", "passed", "safe-format", "approved"), GREEN),
-    **dict.fromkeys(("waiting", "warning", "pending", "unknown-format", "unknown-globals"), YELLOW),
-    **dict.fromkeys(("error", "failed", "rejected", "dangerous", "unscannable", "alert", "stale", "delete"), f"bold {RED}"),
+    **dict.fromkeys(("ok", "passed", "safe-format", "approved", "running"), GREEN),
+    **dict.fromkeys(("waiting", "warning", "pending", "unknown-format", "unknown-globals", "behind",
+                     "unreachable"), YELLOW),
+    **dict.fromkeys(("error", "failed", "rejected", "dangerous", "unscannable", "alert", "stale", "delete",
+                     "drifted", "damaged"), f"bold {RED}"),
 }  # fmt: skip
 #: The columns whose words are coloured; elsewhere "error" is a word of a message.
 _STYLED = frozenset({"stage", "status", "severity", "outcome", "state", "said", "decision", "verdict", "plan"})
@@ -33,7 +35,7 @@ _NUMERIC = frozenset({"versions", "archived", "size", "files", "latest", "versio
 #: Columns left out on a narrow terminal, in this order, unless the table says which.
 _OPTIONAL = ("owner", "author", "signed by", "age", "archived", "size")
 #: Columns with sentences: they are cut first, but stay this wide if they can.
-_SENTENCES = frozenset({"message", "details", "reason", "metrics", "tags", "wanted", "found"})
+_SENTENCES = frozenset({"message", "details", "reason", "metrics", "tags", "wanted", "found", "why"})
 _SENTENCE_LEAST = 24
 _NAMES = frozenset({"model", "ref", "version"})
 _CELL_LEAST = 12

@@ -20,6 +20,8 @@ from ..source_tree import drop_empty
 
 _T = TypeVar("_T")
 FORMAT = 1
+#: The format of a bundle with a ``deployments.yaml``, which programs of format 1 refuse.
+NEWEST = 2
 HEAD = "bundle.json"
 END = "bundle-end.json"
 KINDS = ("versions", "models", "registry")
@@ -104,7 +106,8 @@ class Contents:
 
 def dumps(contents: Contents) -> bytes:
     """Serialize the head. Raises :class:`Refused` if it is too large."""
-    document = {"format": FORMAT, **vars(contents)}
+    deployed = any(each.path == layout.DEPLOYMENTS for part in contents.models for each in part.documents)
+    document = {"format": NEWEST if deployed else FORMAT, **vars(contents)}
     data = json.dumps(document, ensure_ascii=True, separators=(",", ":"), default=_to_document).encode() + b"\n"
     if len(data) > HEAD_LIMIT:
         raise Refused(f"a bundle of this many files needs a list of {len(data):,} bytes", "export fewer at a time")
@@ -128,9 +131,9 @@ def loads(data: bytes, what: str) -> Contents:
     """Parse and check ``bundle.json``. Raises :class:`Damaged`, or :class:`Refused` for a newer format."""
     document = read_json(data, HEAD, what)
     number = document.get("format")
-    if type(number) is int and number > FORMAT:
+    if type(number) is int and number > NEWEST:
         raise Refused(
-            f"{what} has format {number}; this program knows formats up to {FORMAT}",
+            f"{what} has format {number}; this program knows formats up to {NEWEST}",
             "upgrade: pip install --upgrade registry-cli",
         )
     try:
@@ -197,7 +200,8 @@ def _size_limit(path: str) -> int:
     """The most bytes of a document of a whole model; 0 for any other path."""
     if path == layout.HISTORY:
         return _HISTORY_LIMIT
-    return files.DOCUMENT_LIMIT if path in (layout.MODEL, layout.STAGES) or _TOMBSTONE.match(path) else 0
+    known = path in (layout.MODEL, layout.STAGES, layout.DEPLOYMENTS) or _TOMBSTONE.match(path)
+    return files.DOCUMENT_LIMIT if known else 0
 
 
 def _parse_version(record: Mapping[str, Any]) -> BundleVersion:

@@ -353,6 +353,8 @@ def _check_document(path: str, data: bytes, part: BundleModel, what: str) -> Non
             _check_model(document)
         elif path == layout.STAGES:
             _check_stage_table(document, part)
+        elif path == layout.DEPLOYMENTS:
+            codec.parse_deployments(document, where)
     except InvalidInput as error:
         raise Damaged(f"{where}: {error.message}") from None
 

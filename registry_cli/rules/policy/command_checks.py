@@ -93,7 +93,7 @@ def _parse_check(value: Any, path: Path, source: SettingsSource) -> CommandCheck
     if "run" not in document:
         raise source.error(path, "has no 'run'", _EXAMPLE)
     place = (*path, "run") if isinstance(value, Mapping) else path
-    arguments = _parse_arguments(document["run"], place, source)
+    arguments = parse_arguments(document["run"], place, source)
     name = document.get("name", arguments[0].rpartition("/")[2])
     if not isinstance(name, str):
         raise source.error((*path, "name"), "is no text", "write it as smoke-test")
@@ -113,7 +113,8 @@ def _parse_seconds(value: Any, path: Path, source: SettingsSource) -> float:
     return seconds
 
 
-def _parse_arguments(value: Any, path: Path, source: SettingsSource) -> tuple[str, ...]:
+def parse_arguments(value: Any, path: Path, source: SettingsSource) -> tuple[str, ...]:
+    """Parse a command: a text, or a list of arguments. Raises :class:`InvalidInput`, with the line."""
     words = value
     if isinstance(value, str):
         try:

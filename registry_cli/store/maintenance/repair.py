@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -14,7 +15,9 @@ from ...core.lazy_dataclass import replace
 from ...core.records import Event, JournalEntry, StageTable
 from ...core.results import CleanupItem
 from ...errors import Damaged, RegistryError
+from ...rules.deployments import replay
 from .. import codec, journal, layout, reader
+from ..codec import Redo
 from ..filesystem import files, removal
 from ..filesystem.files import Modes
 from ..layout import ModelLayout
@@ -43,6 +46,7 @@ def repair_model(paths: ModelLayout, modes: Modes, mark: Event, *, dry_run: bool
         words = f"stage table restored from the claim of revision {state.table.revision}"
         yield repairer.apply(lambda: repairer.writer.roll_forward(state.redo), words, paths.stages)
     yield from repairer.journal(mark)
+    yield from repairer.deployments()
     yield from repairer.claim()
     yield from repairer.stray_claims()
     yield from repairer.seals()
@@ -150,6 +154,8 @@ class _Repairer:
             if gaps and state.table.revision == gaps[-1]:
                 document = codec.table_document(state.table)
                 detail = {key: document[key] for key in _RECORDED if key in document}
+                with contextlib.suppress(RegistryError, OSError):  # verify reports what can't be read
+                    detail |= {"deployments": found} if (found := ModelReader(self.paths).deployments(state)) else {}
                 yield replace(mark, detail=detail), highest, state.table.revision - 1
             if state.table.changed:
                 yield state.table.changed, highest, state.table.revision
@@ -177,6 +183,17 @@ class _Repairer:
             return
         replace_claim = partial(removal.replace, path, codec.dump_table(self.table), self.modes.file, self.root)
         yield self.apply(replace_claim, "claim made again from stages.yaml", path)
+
+    def deployments(self) -> Iterator[CleanupItem]:
+        """Write ``deployments.yaml`` again from the journal if it is missing or changed, and the result is what was sealed."""
+        path, sealed = self.paths.deployments, self._story().sealed.get(layout.DEPLOYMENTS)
+        events = [entry.event for entry in journal.oldest_first(self.paths.history)]
+        data = Redo(layout.DEPLOYMENTS, codec.deployments_document(replay(events))).data()
+        if sealed != hashlib.sha256(data).hexdigest():
+            return
+        if not files.exists(path) or path.is_symlink() or files.read(path, files.DOCUMENT_LIMIT, path.name) != data:
+            write = partial(removal.replace, path, data, self.modes.file, self.root)
+            yield self.apply(write, "deployments written again from the journal", path)
 
     def stray_claims(self) -> Iterator[CleanupItem]:
         """Remove copies of claims under the names of later revisions, which no commit made."""

@@ -68,9 +68,18 @@ class VerifiedStream:
     def copy(self, target: int | None = None, progress: Progress = SILENT) -> int:
         """Write all of it to the descriptor ``target``, if there is one; how many bytes it is."""
         sha256, size = copying.copy_and_hash(self.raw, target, self.size, progress)
-        if sha256 != self._entry.sha256:
-            raise changed(self._entry, self._ref)
+        self.check(sha256)
         return size
+
+    def check(self, sha256: str) -> None:
+        """Raise :class:`Damaged` unless this is what was stored."""
+        if sha256 != self.sha256:
+            raise changed(self._entry, self._ref)
+
+    @property
+    def sha256(self) -> str:
+        """The sha256 of what was stored."""
+        return self._entry.sha256
 
 
 _Files = Generator["tuple[FileEntry, VerifiedStream]", None, None]

@@ -179,8 +179,9 @@ def _check_documents(
     documents = [(number, paths.version_document(number)) for number in listed]
     documents += [(number, paths.annotation(number)) for number in listed]
     documents += [(number, paths.tombstone(number)) for number in table.deleted]
+    documents += [(0, paths.deployments)]
     for number, path in documents:
-        name, ref = paths.relative(path), f"{paths.name}@{number}"
+        name, ref = paths.relative(path), f"{paths.name}@{number}" if number else paths.name
         if pending and path == paths.document_of(pending.action, pending.version):
             continue  # the next writer adds it to the journal
         try:
@@ -191,9 +192,9 @@ def _check_documents(
             found.error("document", ref, f"{name} can't be read: {explain(error)}")
             continue
         recorded = story.sealed.get(name, "")
-        if recorded and here != recorded and (here or name.startswith("annotations/")):
+        if recorded and here != recorded and (here or name.startswith("annotations/") or not number):
             found.error("changed-document", ref, f"{name} is {'not what was recorded' if here else 'missing'}")
-        elif here and not recorded and not story.rebuilt and path.parent == paths.annotations:
+        elif here and not recorded and not story.rebuilt and (path.parent == paths.annotations or not number):
             found.error("changed-document", ref, f"{name} was written by no change that is recorded")
 
 
