@@ -1,7 +1,7 @@
-"""The failures that are expected, one class a kind; each carries the exit code of the command line.
+"""Expected failures: one class per exit code of the command line.
 
-The library raises these; a plain ``OSError`` that is no failure of the registry's own (a full disk, a folder
-without permission) passes through unchanged and is put into words by :func:`explain`.
+The library raises these. A plain ``OSError`` with an outside cause (a full disk, missing permission) passes through
+unchanged; :func:`explain` words it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class NotFound(RegistryError):
 
 
 class Conflict(RegistryError):
-    """It exists already, is protected, or was changed by somebody else meanwhile."""
+    """It exists already, is protected, or was changed by another process meanwhile."""
 
     exit_code = 4
     kind = "conflict"
@@ -106,18 +106,18 @@ _WORDS = {
     errno.EFBIG: "the file is larger than this process may write",
     errno.EMFILE: "this process may not open more files",
     errno.ENFILE: "this machine may not open more files",
-    errno.ESTALE: "the network file system lost this file; try again",
+    errno.ESTALE: "stale network file handle; try again",
     errno.ENOENT: "no such file or folder",
     errno.ENOTDIR: "not a folder",
     errno.EISDIR: "is a folder",
-    errno.ELOOP: "a symbolic link where none may be",
+    errno.ELOOP: "a symbolic link is not allowed here",
     errno.ENAMETOOLONG: "the path is too long",
     errno.EXDEV: "it crosses a file system border",
 }
 
 
 FOLDER_GONE = "the current folder no longer exists"
-FOLDER_GONE_HINT = "change to another one with cd, or name the registry with `root`, and files by absolute paths"
+FOLDER_GONE_HINT = "change to another folder, or use `root` and absolute paths"
 
 
 def current_folder_is_gone() -> bool:

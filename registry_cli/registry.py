@@ -134,7 +134,7 @@ class PolicyOperations(_Namespace):
         """Let these commands run on this machine, for this user, until they change; as ``registry trust`` does.
 
         Args:
-            commands: What :meth:`commands` returned, after somebody has looked at it.
+            commands: What :meth:`commands` returned, after a person has reviewed it.
 
         Raises:
             NotFound: There is no folder for the user's own settings.
@@ -145,7 +145,7 @@ class PolicyOperations(_Namespace):
 
         folder = config_folder(os.environ)
         if folder is None:
-            raise NotFound("there is no folder for your settings", "set HOME, or XDG_CONFIG_HOME")
+            raise NotFound("no folder for user settings", "set HOME or XDG_CONFIG_HOME")
         TrustFile(folder).add(commands, format_time(self.context.clock()))
 
 

@@ -235,7 +235,7 @@ class _Group(TyperGroup):
 
 
 def _refuse_repeated(parser: Any) -> Any:
-    """Let a parser refuse an option that takes one value and is given again: only the last would count, silently."""
+    """Make a parser refuse a repeated option that takes one value: only the last would count, silently."""
     parse = parser.parse_args
 
     def parse_args(args: list[str]) -> Any:

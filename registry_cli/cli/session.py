@@ -313,7 +313,7 @@ class Session:
         return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
 
     def confirm(self, question: str, why: str = "this cannot be undone and requires confirmation") -> None:
-        """Ask for a yes, or require ``--yes`` where nobody can be asked."""
+        """Ask for confirmation, or require ``--yes`` if there is no terminal."""
         if not self.can_ask:
             raise InvalidInput(why, "add --yes")
         if not self.ask_yes_no(question):

@@ -134,7 +134,7 @@ def _array(value: object) -> object:
     try:
         if len(shape) and callable(to_list):
             if math.prod(shape) > ITEMS:
-                raise InvalidInput(f"an array of {math.prod(shape):,} values", f"{ITEMS:,} is the most")
+                raise InvalidInput(f"an array of {math.prod(shape):,} values", f"the limit is {ITEMS:,}")
             return to_list()
         item = getattr(value, "item", None)
         if callable(item) and not len(shape):

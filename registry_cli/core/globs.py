@@ -42,7 +42,9 @@ class Glob:
         self.folders_only = body.endswith("/")
         names = [name for name in body.split("/") if name]
         if not names or ".." in names or "." in names:
-            raise InvalidInput(f"invalid glob for {option}: '{text}'", "write it relative to the folder, without '..'")
+            raise InvalidInput(
+                f"invalid glob for {option}: '{text}'", "use a path relative to the folder, without '..'"
+            )
         self._anywhere = len(names) == 1 and not body.startswith("/") and names[0] != "**"
         self._parts: list[_Part] = [None if name == "**" else _compile_name(name, text, option) for name in names]
         if self._parts[-1] is None:  # what is in a folder, not the folder
@@ -73,7 +75,7 @@ def parse(patterns: Iterable[str], option: str = "the pattern") -> list[Glob]:
     """Parse the patterns of an option."""
     given = list(patterns)
     if len(given) > PATTERNS:
-        raise InvalidInput(f"{len(given):,} globs for {option}", f"{PATTERNS:,} is the most")
+        raise InvalidInput(f"{len(given):,} globs for {option}", f"the limit is {PATTERNS:,}")
     return [Glob(text, option) for text in given]
 
 
@@ -150,7 +152,7 @@ def _between_stars(name: str, text: str, option: str) -> list[str]:
                 at += 1
                 if at == len(name):
                     raise InvalidInput(
-                        f"invalid glob for {option}: '{text}'", "a backslash stands before another character"
+                        f"invalid glob for {option}: '{text}'", "a backslash must precede another character"
                     )
             found[-1] += re.escape(name[at])
         at += 1

@@ -29,7 +29,7 @@ def model_name(text: str) -> str:
     """``text`` if it is a model's name (``churn`` or ``risk/churn``), else :class:`InvalidInput`."""
     parts = text.split("/")
     if len(parts) > 2:
-        raise InvalidInput(f"'{text}' is no model name", "a name has at most one group: GROUP/NAME")
+        raise InvalidInput(f"invalid model name '{text}'", "a name has at most one group: GROUP/NAME")
     for part in parts:
         _check_part(part, text)
     return text
@@ -45,22 +45,24 @@ def is_model_name(text: str) -> bool:
 
 def _check_part(part: str, whole: str) -> None:
     if not _PART.match(part):
-        hint = "use a-z, 0-9, '.', '_', '-', up to 63 characters, a letter or digit first"
+        hint = "use a-z, 0-9, '.', '_', '-', at most 63 characters, starting with a letter or digit"
         if part.isascii() and _PART.match(part.lower()):
-            hint = f"names are lower case: did you mean '{whole.lower()}'?"
-        raise InvalidInput(f"'{whole}' is no model name", hint)
+            hint = f"names are lowercase: did you mean '{whole.lower()}'?"
+        raise InvalidInput(f"invalid model name '{whole}'", hint)
     if ".." in part or part.endswith("."):
-        raise InvalidInput(f"'{whole}' is no model name", "dots stand alone and never at the end")
+        raise InvalidInput(f"invalid model name '{whole}'", "dots must be single and not at the end")
     if _NUMBER_LIKE.match(part):
-        raise InvalidInput(f"'{whole}' is no model name", "it would read like a version number")
+        raise InvalidInput(f"invalid model name '{whole}'", "it looks like a version number; use at least one letter")
     if part in INTERNAL or part.split(".", maxsplit=1)[0] in _DEVICES:
-        raise InvalidInput(f"'{whole}' is no model name", f"'{part}' is reserved")
+        raise InvalidInput(f"invalid model name '{whole}'", f"'{part}' is reserved")
 
 
 def stage_name(text: str) -> str:
     """``text`` if it can be the name of a stage, else :class:`InvalidInput`."""
     if not _STAGE.match(text):
-        raise InvalidInput(f"'{text}' is no stage name", "use a-z, 0-9, '_', '-', up to 32 characters, a letter first")
+        raise InvalidInput(
+            f"invalid stage name '{text}'", "use a-z, 0-9, '_', '-', at most 32 characters, starting with a letter"
+        )
     _refuse_selector_like(text, "a stage")
     return text
 
@@ -68,22 +70,22 @@ def stage_name(text: str) -> str:
 def alias_name(text: str, stages: tuple[str, ...] = ()) -> str:
     """``text`` if it can be an alias in a registry with these ``stages``, else :class:`InvalidInput`."""
     if not _PART.match(text) or ".." in text or text.endswith("."):
-        raise InvalidInput(f"'{text}' is no alias", "use a-z, 0-9, '.', '_', '-', up to 63 characters")
+        raise InvalidInput(f"invalid alias '{text}'", "use a-z, 0-9, '.', '_', '-', at most 63 characters")
     _refuse_selector_like(text, "an alias")
     if text in stages:
-        raise InvalidInput(f"'{text}' is no alias", f"a stage has that name: registry promote REF {text}")
+        raise InvalidInput(f"invalid alias '{text}'", f"it is the name of a stage; use 'registry promote REF {text}'")
     return text
 
 
 def _refuse_selector_like(text: str, what: str) -> None:
     if text in _RESERVED or text.startswith("sha256") or _NUMBER_LIKE.match(text):
-        raise InvalidInput(f"'{text}' can't be the name of {what}", "it already means something in a reference")
+        raise InvalidInput(f"'{text}' can't be the name of {what}", "it has a special meaning in references")
 
 
 def request_id(text: str) -> str:
     """``text`` if it can be a request id: up to 128 letters, digits and ``. _ : / -``."""
     if not _REQUEST.match(text):
-        raise InvalidInput(f"'{text}' is no request id", "use up to 128 letters, digits, '.', '_', ':', '/', '-'")
+        raise InvalidInput(f"invalid request id '{text}'", "use up to 128 letters, digits, '.', '_', ':', '/', '-'")
     return text
 
 
@@ -116,7 +118,7 @@ class Selector:
             return cls(digest=match[1])
         if _NUMBER_LIKE.match(text) or text.startswith("sha256") or not (_PART.match(text) or _STAGE.match(text)):
             raise InvalidInput(
-                f"'{text}' names no version",
+                f"invalid version '{text}'",
                 "use a number (7), a stage, an alias, 'latest', or sha256: and at least 8 hex digits",
             )
         return cls(name=text)
@@ -151,7 +153,7 @@ class Reference:
         if not mark:
             name, mark, rest = text.partition(":")
             if mark and rest.startswith("/"):
-                raise InvalidInput(f"'{text}' is no reference", "an address is not looked up here; use NAME@VERSION")
+                raise InvalidInput(f"invalid reference '{text}'", "URLs are not supported; use NAME@VERSION")
         return cls(model_name(name), Selector.parse(rest) if mark else None)
 
     @classmethod
@@ -175,8 +177,8 @@ class Reference:
         reference = cls.coerce(ref)
         if reference.selector is None:
             raise InvalidInput(
-                f"'{reference}' names a model, not a version",
-                f"write {reference}@latest for its newest version, or {reference}@N for version N",
+                f"'{reference}' is a model; expected a version",
+                f"use {reference}@latest for its newest version or {reference}@N for version N",
             )
         return reference
 
@@ -187,7 +189,7 @@ class Reference:
         mark = "@" if "@" in body else "/"
         name, _, rest = body.rpartition(mark)
         if not name:
-            raise InvalidInput(f"'{text}' is no reference", "use models:/NAME/VERSION, or NAME@VERSION")
+            raise InvalidInput(f"invalid reference '{text}'", "use models:/NAME/VERSION or NAME@VERSION")
         return cls(model_name(name), Selector.parse(rest.lower()))
 
     def or_latest(self) -> Selector:

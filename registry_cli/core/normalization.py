@@ -74,14 +74,14 @@ class Collection:
                 self.invalid.append(SkippedValue(self.kind, name, str(error), file))
                 continue
             if file and name in self.values:
-                raise InvalidInput(f"'{name}' is in two files", "give each name once")
+                raise InvalidInput(f"'{name}' is in two files", "use each name once")
             self.values[name] = checked
         if not file:  # what is given by itself takes the place of what a file has
             self.invalid = [
                 each for each in self.invalid if not each.file or each.name not in self.values or each.name not in flat
             ]
         if len(self.values) > values.ENTRIES:
-            raise InvalidInput(f"{len(self.values):,} {self.kind}s at once", f"{values.ENTRIES:,} is the most")
+            raise InvalidInput(f"{len(self.values):,} {self.kind}s at once", f"the limit is {values.ENTRIES:,}")
 
     def _chosen(self, name: str, selected: bool) -> bool:
         if not selected or not self.only:
@@ -100,12 +100,12 @@ class Collection:
 def make_error(invalid: Sequence[SkippedValue]) -> InvalidInput:
     """The error for invalid values: names the first few with their reasons."""
     if len(invalid) == 1:
-        return InvalidInput(str(invalid[0]), "correct it, or leave it out with `skip_invalid`")
+        return InvalidInput(str(invalid[0]), "fix it or skip it with `skip_invalid`")
     names = "; ".join(map(str, invalid[:_NAMED]))
     more = f"; and {len(invalid) - _NAMED:,} more" if len(invalid) > _NAMED else ""
     kinds = f"{invalid[0].kind}s" if len({each.kind for each in invalid}) == 1 else "values"
     return InvalidInput(
-        f"{len(invalid):,} {kinds} are not valid: {names}{more}", "correct them, or leave them out with `skip_invalid`"
+        f"{len(invalid):,} {kinds} are invalid: {names}{more}", "fix them or skip them with `skip_invalid`"
     )
 
 

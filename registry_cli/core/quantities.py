@@ -92,11 +92,11 @@ def parse_duration(text: str) -> timedelta:
     whole, fraction, unit = _amount(text, "duration", _DURATION_FORMS)
     unit = _UNIT_WORDS.get(unit.lower(), unit)
     if unit not in _DURATIONS:
-        hint = "write 'min' for minutes" if unit in ("m", "M") else _DURATION_FORMS
+        hint = "use 'min' for minutes" if unit in ("m", "M") else _DURATION_FORMS
         raise InvalidInput(f"'{escape_for_message(text)}' is not a valid duration", hint)
     span = _scaled(whole, fraction, _DURATIONS[unit])
     if span > LONGEST * _DURATIONS["d"]:
-        raise InvalidInput(f"'{escape_for_message(text)}' is too long", "1000y is the longest duration")
+        raise InvalidInput(f"'{escape_for_message(text)}' is too long", "the longest duration is 1000y")
     return timedelta(microseconds=span)
 
 
@@ -108,7 +108,7 @@ def parse_size(text: str) -> int:
         raise InvalidInput(f"'{escape_for_message(text)}' is not a valid size", hint)
     size = _scaled(whole, fraction, _SIZES[unit.lower()])
     if size > LARGEST:
-        raise InvalidInput(f"'{escape_for_message(text)}' is too large for a size", f"{LARGEST} bytes is the most")
+        raise InvalidInput(f"'{escape_for_message(text)}' is too large for a size", f"the limit is {LARGEST} bytes")
     return size
 
 

@@ -78,7 +78,7 @@ class JournalEntry(Record):
 
 @dataclass(frozen=True)
 class Checkpoint(Record):
-    """A line of a history as somebody wrote it down elsewhere: its place and its hash. Place 0 is before the first.
+    """A line of a history as recorded elsewhere: its place and its hash. Place 0 is before the first.
 
     ``seq`` is None when only the hash is known. As a text it is ``churn:16:9f86d0…``.
     """

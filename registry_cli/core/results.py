@@ -227,7 +227,7 @@ class Signature(Record):
 
 @dataclass(frozen=True)
 class Approval(Record):
-    """What somebody said of a version for a stage: the newest of each person and stage.
+    """What a person decided on a version for a stage: the newest of each person and stage.
 
     ``state`` is ``in-force``; ``lapsed`` when the version is not any more what was looked at; or ``excluded`` when the
     policy does not let this person approve. ``why`` says more of the last two. ``signature`` is None for an unsigned one.
@@ -337,7 +337,7 @@ class ReproducibilityCheck(Record):
 class Problem(Record):
     """Something that ``verify`` found. ``code`` is stable; ``severity`` is ``error`` or ``warning``.
 
-    ``repair`` is True when ``repair`` can mend it without touching an artifact.
+    ``repair`` is True when ``repair`` can fix it without touching an artifact.
     """
 
     code: str
@@ -359,7 +359,7 @@ class DoctorCheck(Record):
 
 @dataclass(frozen=True)
 class CleanupItem(Record):
-    """One thing that ``gc`` or ``repair`` removed or mended, or would with ``--dry-run``; ``size`` in bytes."""
+    """One thing that ``gc`` or ``repair`` removed or fixed, or would with ``--dry-run``; ``size`` in bytes."""
 
     what: str
     path: str

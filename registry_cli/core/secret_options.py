@@ -56,7 +56,7 @@ _OTHER_P = frozenset((
 _WRAPPERS = frozenset(
     ["sudo", "env", "exec", "time", "nohup", "xargs", "nice", "command", "then", "do", "else", "if", "while"]
 )
-_HARMLESS = lazy_pattern(r"['\"]?(?:[-+]?\d{1,5}(?:[.:]\d{1,6}){0,3}|[\w.-]+=.*|(?:\.{0,2}|~)/.*|\.|\*\*\*|\$\{?[A-Z_][A-Z0-9_]*\}?)['\"]?\Z", re.DOTALL)  # fmt: skip
+_NOT_A_SECRET = lazy_pattern(r"['\"]?(?:[-+]?\d{1,5}(?:[.:]\d{1,6}){0,3}|[\w.-]+=.*|(?:\.{0,2}|~)/.*|\.|\*\*\*|\$\{?[A-Z_][A-Z0-9_]*\}?)['\"]?\Z", re.DOTALL)  # fmt: skip
 _USER = lazy_pattern(r"['\"]?[^\s:/'\"=]{1,128}:(?!\d{1,6}['\"]?\Z)(?![/\\])[^\s/]{1,256}\Z")
 _NUMERIC = lazy_pattern(r"['\"]?\d+:\d+['\"]?\Z")
 _STDIN = lazy_pattern(
@@ -99,7 +99,7 @@ def _redact_options(words: Sequence[str], at: int) -> list[str | None]:
     for index in range(at + 1, len(words)):
         bare = words[index].strip("'\"")
         if expects:
-            if not _is_option(words[index]) and (expects in options or not _is_harmless(expects, bare, program)):
+            if not _is_option(words[index]) and (expects in options or not _is_not_a_secret(expects, bare, program)):
                 found[index] = REDACTED
             expects = ""
         elif bare in options or bare in _USUAL:
@@ -144,7 +144,7 @@ def _without_attached(word: str, options: Sequence[str], program: str) -> str | 
     name, equals, _ = word.partition("=")
     if equals and (
         name in options
-        or (name in _USUAL and name[:2] == "--" and not _is_harmless(name, word[len(name) + 1 :], program))
+        or (name in _USUAL and name[:2] == "--" and not _is_not_a_secret(name, word[len(name) + 1 :], program))
     ):
         return f"{name}={REDACTED}"
     attached = next((each for each in options if program not in _NEVER_ATTACHED and _is_attached(word, each)), "")
@@ -195,8 +195,8 @@ def _is_attached(word: str, option: str) -> bool:
     return len(option) == 2 and len(word) > 2 and word.startswith(option) and word[2] != "=" and word[:2] != "--"
 
 
-def _is_harmless(option: str, value: str, program: str) -> bool:
+def _is_not_a_secret(option: str, value: str, program: str) -> bool:
     """Whether the value of a short option of an unknown program can't be a password."""
     if option == "-p":
-        return program in _OTHER_P or bool(_HARMLESS.match(value))
+        return program in _OTHER_P or bool(_NOT_A_SECRET.match(value))
     return not _USER.match(value) or bool(_NUMERIC.match(value))

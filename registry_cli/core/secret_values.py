@@ -86,7 +86,7 @@ def is_not_word(value: str) -> bool:
 
 
 def is_not_secret(name: str, value: str) -> bool:
-    """Whether the value of a secret name is no secret: empty, a variable, a placeholder, a number or path of a key."""
+    """Whether the value of a secret name is not a secret: empty, a variable, a placeholder, a number or path of a key."""
     if NOT_SECRET.match(value):
         return True
     return bool(not is_strong_name(name) and _NUMBER_OR_PATH.match(value) and not is_random(value, 16))

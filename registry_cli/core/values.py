@@ -102,7 +102,7 @@ def pair(text: str) -> tuple[str, str]:
     """Split ``k=v``."""
     name, mark, value = text.partition("=")
     if not mark:
-        raise InvalidInput(f"'{text}' has no '='", "write it as key=value")
+        raise InvalidInput(f"'{text}' has no '='", "use key=value")
     return key(name), value
 
 
@@ -112,7 +112,7 @@ def pairs(texts: Iterable[str], read: Callable[[str, str], _T]) -> dict[str, _T]
     for text in texts:
         name, value = pair(text)
         if name in found:
-            raise InvalidInput(f"'{name}' is given twice", "give each name once")
+            raise InvalidInput(f"'{name}' is given twice", "use each name once")
         found[name] = read(value, name)
     return found
 
@@ -120,24 +120,26 @@ def pairs(texts: Iterable[str], read: Callable[[str, str], _T]) -> dict[str, _T]
 def refuse_set_and_removed(changed: Iterable[str], removed: Iterable[str]) -> None:
     """Raise :class:`InvalidInput` if a name is both set and removed by one call."""
     if both := sorted(set(changed).intersection(removed)):
-        raise InvalidInput(f"'{both[0]}' is both set and removed", "choose one of them")
+        raise InvalidInput(f"'{both[0]}' is both set and removed", "use one of them")
 
 
 def key(text: str) -> str:
     """Check the name of a param, metric, tag or annotation: one line without ``=``, at most 250 characters."""
     if not text or text != text.strip() or "=" in text or len(text) > KEY_LENGTH:
-        raise InvalidInput(f"'{text[:60]}' can't be a name", f"use 1 to {KEY_LENGTH} characters without '='")
+        raise InvalidInput(f"invalid name '{text[:60]}'", f"use 1 to {KEY_LENGTH} characters without '='")
     if _NOT_IN_LINE.search(text):
-        raise InvalidInput(f"'{text}' can't be a name", "it has a control character or is not valid UTF-8")
+        raise InvalidInput(f"invalid name '{text}'", "it has a control character or is not valid UTF-8")
     return text
 
 
 def line(text: str, name: str) -> str:
     """Check one line of text: a tag or a reason."""
     if _NOT_IN_LINE.search(text):
-        raise InvalidInput(f"the text of '{name}' has a control character or is not valid UTF-8", "use one plain line")
+        raise InvalidInput(
+            f"the text of '{name}' has a control character or is not valid UTF-8", "use a single line of plain text"
+        )
     if len(text) > LINE_LENGTH:
-        raise InvalidInput(f"the text of '{name}' has {len(text):,} characters", f"{LINE_LENGTH:,} is the most")
+        raise InvalidInput(f"the text of '{name}' has {len(text):,} characters", f"the limit is {LINE_LENGTH:,}")
     return text
 
 
@@ -146,14 +148,14 @@ def text(value: str, name: str) -> str:
     if _UNWRITABLE.search(value):
         raise InvalidInput(f"the text of '{name}' has a NUL character or is not valid UTF-8")
     if len(value) > TEXT_LENGTH:
-        raise InvalidInput(f"the text of '{name}' has {len(value):,} characters", f"{TEXT_LENGTH:,} is the most")
+        raise InvalidInput(f"the text of '{name}' has {len(value):,} characters", f"the limit is {TEXT_LENGTH:,}")
     return value
 
 
 def lines(value: str, name: str) -> str:
     """Check text of any number of lines without control characters: a param."""
     if _CONTROL_IN_LINES.search(value):
-        raise InvalidInput(f"the text of '{name}' has a control character", "only tabs and ends of lines may be in it")
+        raise InvalidInput(f"the text of '{name}' has a control character", "only tabs and newlines are allowed")
     return text(value, name)
 
 
@@ -185,7 +187,7 @@ def typed(value: str) -> object:
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name stands there twice")
+        raise ValueError("a name occurs twice")
     return found
 
 
@@ -206,11 +208,9 @@ def check_param(value: object, name: str) -> Param:
     if isinstance(value, list):
         return lines(_json(value, name), name)
     if value is None:
-        raise InvalidInput(f"param '{name}' has no value", "leave it out")
+        raise InvalidInput(f"param '{name}' has no value", "remove it")
     if isinstance(value, (Mapping, bytes, bytearray, memoryview, complex)):
-        raise InvalidInput(
-            f"param '{name}' is a {type(value).__name__}", "use a number, a text, true, false, or a list"
-        )
+        raise InvalidInput(f"param '{name}' is a {type(value).__name__}", "use a number, text, true, false or a list")
     return lines(class_name(value), name)
 
 
@@ -223,7 +223,9 @@ def check_metric(value: object, name: str) -> Metric:
         hint = "use a decimal point" if isinstance(value, str) and _COMMA.match(value) else ""
         raise InvalidInput(f"metric '{name}' is {_brief(value)}, which is not a number", hint)
     if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidInput(f"metric '{name}' is {value}, which is not a finite number", "nan and inf can't be compared")
+        raise InvalidInput(
+            f"metric '{name}' is {value}, which is not a finite number", "nan and inf cannot be compared"
+        )
     if -INT_BOUND <= value < INT_BOUND:
         return value
     try:
@@ -231,7 +233,7 @@ def check_metric(value: object, name: str) -> Metric:
             return near
     except OverflowError:
         pass
-    raise InvalidInput(f"metric '{name}' is {_digits(int(value), name):.60}, which a double can't hold exactly")
+    raise InvalidInput(f"metric '{name}' is {_digits(int(value), name):.60}, which a double cannot represent exactly")
 
 
 _COMMA = lazy_pattern(r"[-+]?[0-9]+,[0-9]+\Z", re.ASCII)
@@ -260,7 +262,7 @@ def _json(value: object, name: str, depth: int = 0) -> str:
         return str.__str__(value)
     if isinstance(value, list):
         if len(value) > ITEMS:
-            raise InvalidInput(f"param '{name}' is a list of {len(value):,} values", f"{ITEMS:,} is the most")
+            raise InvalidInput(f"param '{name}' is a list of {len(value):,} values", f"the limit is {ITEMS:,}")
         return f"[{', '.join(_json(each, name, depth + 1) for each in value)}]"
     if isinstance(value, Mapping):
         pairs = (
@@ -273,7 +275,7 @@ def _json(value: object, name: str, depth: int = 0) -> str:
     if value is None or isinstance(value, (bool, float, str)):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, (bytes, bytearray, memoryview, complex)):
-        raise InvalidInput(f"param '{name}' has a {type(value).__name__} in it", "use numbers, texts, true and false")
+        raise InvalidInput(f"param '{name}' contains a {type(value).__name__}", "use numbers, text, true and false")
     return json.dumps(class_name(value), ensure_ascii=False)
 
 
@@ -281,7 +283,7 @@ def check_line(value: object, name: str) -> str:
     """Check a tag of a Python program: text; a number or bool becomes text."""
     value = to_plain_value(value)
     if value is None:
-        raise InvalidInput(f"tag '{name}' has no value", "leave it out")
+        raise InvalidInput(f"tag '{name}' has no value", "remove it")
     if isinstance(value, bool):
         value = "true" if value else "false"
     return line(str.__str__(value) if isinstance(value, str) else str(value), name)
@@ -291,7 +293,7 @@ def check_text(value: object, name: str) -> str:
     """Check an annotation of a Python program."""
     value = to_plain_value(value)
     if not isinstance(value, str):
-        raise InvalidInput(f"annotation '{name}' is a {type(value).__name__}", "give text")
+        raise InvalidInput(f"annotation '{name}' is a {type(value).__name__}", "use text")
     return text(str.__str__(value), name)
 
 
@@ -299,7 +301,7 @@ def checked(values: Mapping[str, object] | None, check: Callable[[object, str], 
     """Check each key of a mapping, and each value by ``check(value, name)``."""
     values = values or {}
     if len(values) > ENTRIES:
-        raise InvalidInput(f"{len(values):,} values at once", f"{ENTRIES:,} is the most")
+        raise InvalidInput(f"{len(values):,} values at once", f"the limit is {ENTRIES:,}")
     named = {key(format_key(name)): value for name, value in values.items()}
     return {name: check(value, name) for name, value in named.items()}
 
@@ -317,7 +319,7 @@ def flatten(tree: Mapping[str, object], prefix: str = "", depth: int = 0) -> dic
         name = f"{prefix}{format_key(key)}"
         inside = flatten(value, f"{name}.", depth + 1) if isinstance(value, Mapping) else {name: value}
         if twice := flat.keys() & inside.keys():
-            raise InvalidInput(f"'{min(twice)}' stands there twice, once with a dot and once nested")
+            raise InvalidInput(f"'{min(twice)}' occurs twice, once with a dot and once nested")
         flat.update(inside)
     return flat
 

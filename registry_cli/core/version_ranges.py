@@ -30,7 +30,7 @@ class VersionRanges:
             match = _RANGE.match(part)
             low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
             if low > high:
-                raise InvalidInput(f"'{part[:40]}' is no range of versions", "write it as 1-4, 6")
+                raise InvalidInput(f"'{part[:40]}' is not a range of versions", "use a form like 1-4, 6")
             found.append((low, high))
         return cls._merge(found)
 

@@ -101,8 +101,8 @@ def index_path(folder: Path, root: Path) -> Path:
 def find_distrust(path: Path) -> str:
     """Return why an index at ``path`` can't be trusted: others own it, or can write it; empty if it can be.
 
-    It must be the user's own and writable by nobody else, and so must its folder (which may be root's). A file that is
-    not there is no reason.
+    It must be the user's own and writable only by them, and so must its folder (which may be root's). A missing
+    file is accepted.
     """
     user = os.geteuid()
     for each, owners in ((path.parent, (user, 0)), *((Path(f"{path}{suffix}"), (user,)) for suffix in _SUFFIXES)):

@@ -25,14 +25,14 @@ def read(place: str | Path, *, only: str | None = None) -> Iterator[ImportedVers
     where = resolve_path(Path(place))
     tree = SourceTree(where)
     if not where.is_dir():
-        raise InvalidInput(f"'{place}' is no folder", "name $BENTOML_HOME, or the folder of one model")
+        raise InvalidInput(f"'{place}' is not a folder", "give $BENTOML_HOME or the folder of one model")
     if tree.is_file(where / DOCUMENT):
         yield _read_version(tree, where, tree.yaml(where / DOCUMENT), None)
         return
     store = where / "models" if tree.is_folder(where / "models") else where
     models = {name: versions for name in tree.names(store) if (versions := list(_find_versions(tree, store / name)))}
     if not models:
-        raise NotFound(f"'{place}' holds no model of BentoML", f"a model is NAME/VERSION/{DOCUMENT}")
+        raise NotFound(f"'{place}' contains no BentoML model", f"a model is NAME/VERSION/{DOCUMENT}")
     selected = name_mapping.select_models(models, only, place)
     for name in selected:
         for folder, document in sorted(
@@ -119,9 +119,9 @@ def write(artifact: Artifact, card: CardInput, target: Path) -> list[str]:
             before = SourceTree(target).yaml(target / DOCUMENT)
         (target / DOCUMENT).unlink()
     if not before.get("module"):
-        notes.append("no module of BentoML loads it: bentoml.models.get(TAG).path_of(FILE) gives the file to load")
+        notes.append("BentoML has no loader for it: load the file bentoml.models.get(TAG).path_of(FILE) yourself")
     if others := version.tags.keys() - _labels(version).keys():
-        notes.append(f"tags that can't be labels are metadata: {', '.join(sorted(others))}")
+        notes.append(f"tags that cannot be labels are stored as metadata:  {', '.join(sorted(others))}")
     name = card.model.name.replace("/", "-").strip("._-")[:63]
     exported_files.write_yaml(target / DOCUMENT, build_document(version, before, name))
     return [*exported_files.list_lost(version, "params", "metrics", "tags", "message"), *notes]

@@ -92,7 +92,7 @@ def list_lost(version: VersionRecord, *carried: str) -> list[str]:
 
 def list_lost_beside(version: VersionRecord, document: str) -> list[str]:
     """The same for a version that has the ``document`` of a format among its files, which is exported unchanged."""
-    return [*list_lost(version), f"{document} is as it came: nothing that was said here stands in it"]
+    return [*list_lost(version), f"{document} is unchanged and does not include the metadata of this registry"]
 
 
 def iter_members(model: ModelReader, record: VersionRecord) -> Generator[tuple[FileEntry, VerifiedStream], None, None]:

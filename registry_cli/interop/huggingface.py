@@ -49,7 +49,7 @@ def read(place: str | Path, *, only: str | None = None) -> Iterator[ImportedVers
     """Read every model in ``place``, or ``only`` one: a cache, a model or snapshot of it, or a folder with a model's files."""
     where = resolve_path(Path(place))
     if not where.is_dir():
-        raise InvalidInput(f"'{place}' is no folder", "name a folder with a model's files, or a cache")
+        raise InvalidInput(f"'{place}' is not a folder", "give a folder with a model's files or a cache")
     repository = where.parent.parent
     if where.parent.name == "snapshots" and repository.name.startswith(_REPOSITORY):
         yield _read_snapshot(SourceTree(repository), repository, where)
@@ -64,7 +64,7 @@ def read(place: str | Path, *, only: str | None = None) -> Iterator[ImportedVers
         return
     tree = SourceTree(where)
     if not _SUFFIXES.intersection(name.rpartition(".")[2] for name in tree.names(where)):
-        raise InvalidInput(f"'{place}' holds nothing of Hugging Face", "it has no config.json, no weights, and no card")
+        raise InvalidInput(f"'{place}' is not a Hugging Face model", "it has no config.json, weights or card")
     yield _read_snapshot(tree, None, where)
 
 
@@ -101,7 +101,7 @@ def _read_snapshot(tree: SourceTree, repository: Path | None, snapshot: Path) ->
     metadata = ImportedMetadata()
     named = _find_files(tree, snapshot, metadata)
     if not named:
-        raise NotFound(f"there is no file of a model in '{snapshot}'", "is the snapshot complete?")
+        raise NotFound(f"no model files in '{snapshot}'", "the snapshot may be incomplete")
     shown = f"hf:{clean_line(name, 120)}"
     key = f"{shown}:{revision or fingerprint(named)}"
     card = _read_card(tree, snapshot, metadata)
@@ -131,11 +131,11 @@ def _find_files(tree: SourceTree, snapshot: Path, metadata: ImportedMetadata) ->
         for name in tree.names(folder):
             path = folder / name
             if not prefix and name in _LEFT_OUT:
-                metadata.lose(f"'{name}/': the bookkeeping of huggingface_hub")
+                metadata.lose(f"'{name}/': internal files of huggingface_hub")
                 continue
             real = tree.inside(path)
             if real is None:
-                metadata.lose(f"'{prefix}{name}' is a link that leads nowhere, or out of the folder")
+                metadata.lose(f"'{prefix}{name}' is a broken link or leaves the folder")
             elif real.is_dir():
                 if path.is_symlink():
                     metadata.lose(f"'{prefix}{name}' is a link to a folder")
@@ -144,7 +144,7 @@ def _find_files(tree: SourceTree, snapshot: Path, metadata: ImportedMetadata) ->
             elif real.is_file():
                 named[manifest.check_path(f"{prefix}{name}")] = real
             else:
-                metadata.lose(f"'{prefix}{name}' is no regular file")
+                metadata.lose(f"'{prefix}{name}' is not a regular file")
     return dict(sorted(named.items()))
 
 

@@ -82,7 +82,7 @@ class ImportedMetadata:
             return
         if target.setdefault(key, checked) != checked:
             self.lose(
-                f"{label} ({clean_line(str(value), 60)}): the version itself says {clean_line(str(target[key]), 60)}"
+                f"{label} ({clean_line(str(value), 60)}): the version itself has {clean_line(str(target[key]), 60)}"
             )
 
     def _keep_as_text(self, kind: str, name: object, text: str) -> str:
@@ -97,7 +97,7 @@ class ImportedMetadata:
 
 def _check_metric(value: object, name: str) -> values.Metric:
     if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidInput(f"it is {value}, which can't be compared with anything")
+        raise InvalidInput(f"it is {value}, which cannot be compared")
     return values.check_metric(value, name)
 
 
@@ -188,5 +188,5 @@ class ImportedVersion:
     def conflicting(cls, key: str, text: str) -> ImportedVersion:
         """A model that can't be imported because another one gets its name."""
         name = to_model_name(text)
-        why = f"another is called '{name}' here: import it by itself, with another `name`"
+        why = f"the name '{name}' is already taken here: import it by itself, with another `name`"
         return cls(key, name, lost=(why,))

@@ -51,7 +51,7 @@ def select_models(texts: Iterable[str], only: str | None, place: object) -> dict
     listed = list(texts)
     if only is not None and only not in listed:
         some = ", ".join(sorted(listed)[:10]) or "none"
-        raise NotFound(f"there is no model '{only}' in '{place}'", f"there are: {some}")
+        raise NotFound(f"no model '{only}' in '{place}'", f"available: {some}")
     return assign_names(listed if only is None else [only])
 
 

@@ -59,7 +59,7 @@ class SourceTree:
         """A file of at most ``most`` bytes. Raises :class:`InvalidInput` unless it is a readable file inside."""
         real = self.inside(path)
         if real is None:
-            raise InvalidInput(f"'{path}' is not there, or a link that leaves '{self.root}'")
+            raise InvalidInput(f"'{path}' is missing or a link that leaves '{self.root}'")
         try:
             return files.read(real, most, f"'{path}'")
         except (Damaged, OSError) as error:
@@ -83,9 +83,9 @@ def resolve_path(path: Path) -> Path:
     try:
         return Path(os.path.realpath(path, strict=True))
     except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"there is no file or folder '{path}'") from None
+        raise NotFound(f"file or folder '{path}' not found") from None
     except ValueError:
-        raise InvalidInput(f"'{path!s:.80}' is no path") from None
+        raise InvalidInput(f"'{path!s:.80}' is not a path") from None
 
 
 def error_message(error: RegistryError | OSError) -> str:

@@ -51,9 +51,9 @@ def split_source(source: str) -> tuple[str, str]:
         return "", source
     if scheme not in SOURCES:
         places = ", ".join(f"{name}:PATH" for name in SOURCES)
-        raise InvalidInput(f"there is no source '{scheme}:'", f"a source is a bundle file, '-', {places}")
+        raise InvalidInput(f"unknown source '{scheme}:'", f"use a bundle file, '-', {places}")
     if not place or "\0" in place:
-        raise InvalidInput(f"'{source}' names no place", f"write {scheme}:PATH")
+        raise InvalidInput(f"'{source}' has no path", f"use {scheme}:PATH")
     return scheme, place
 
 
@@ -64,7 +64,7 @@ def read(
     options: dict[str, Any] = {} if only is None else {"only": only}
     if artifacts is not None:
         if scheme not in WITH_ARTIFACTS:
-            raise InvalidInput(f"'{scheme}:' keeps its files where it is", "leave out `artifacts`")
+            raise InvalidInput(f"'{scheme}:' keeps its files where it is", "remove `artifacts`")
         options["artifacts"] = Path(artifacts)
     return import_module(f".{SOURCES[scheme]}", __package__).read(place, **options)  # type: ignore[no-any-return]
 
@@ -76,10 +76,10 @@ def get_writer(name: str, flavor: str | None = None) -> Callable[[Artifact, Card
         InvalidInput: There is no such format, or it has no flavors.
     """
     if name not in FORMATS:
-        raise InvalidInput(f"there is no format '{name}'", f"there are: {', '.join((BUNDLE, *FORMATS))}")
+        raise InvalidInput(f"unknown format '{name}'", f"available: {', '.join((BUNDLE, *FORMATS))}")
     write = import_module(f".{FORMATS[name]}", __package__).write
     if flavor is None:
         return write  # type: ignore[no-any-return]
     if name not in WITH_FLAVOR:
-        raise InvalidInput(f"'{name}' has no flavors", "leave out `flavor`")
+        raise InvalidInput(f"'{name}' has no flavors", "remove `flavor`")
     return partial(write, flavor=flavor)

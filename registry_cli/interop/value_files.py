@@ -76,9 +76,9 @@ def _read_text(path: str, limit: int) -> str:
         with Path(path).open("rb") as stream:
             data = stream.read(limit + 1)
     except FileNotFoundError:
-        raise NotFound(f"there is no file '{path}'") from None
+        raise NotFound(f"file '{path}' not found") from None
     except IsADirectoryError:
-        raise InvalidInput(f"'{path}' is a folder", "name a file") from None
+        raise InvalidInput(f"'{path}' is a folder", "give a file") from None
     if len(data) > limit:
         raise InvalidInput(f"{path} has more than {limit:,} bytes")
     encoding = next((name for mark, name in _BOMS if data.startswith(mark)), "utf-8")
@@ -123,7 +123,7 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"the name '{name[:60]}' stands there twice")
+            raise ValueError(f"the name '{name[:60]}' occurs twice")
         found[name] = value
     return found
 

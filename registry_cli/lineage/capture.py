@@ -60,11 +60,13 @@ def resolve_parts(given: Iterable[str] | None, setting: object = None, where: st
         return ()
     listed = [chosen] if isinstance(chosen, str) else chosen
     if not isinstance(listed, (list, tuple, set, frozenset)) or not all(isinstance(each, str) for each in listed):
-        raise InvalidInput(f"{where or 'lineage'}: 'lineage' is no list of parts", f"write it as [{', '.join(PARTS)}]")
+        raise InvalidInput(
+            f"{where or 'lineage'}: 'lineage' must be a list of parts", f"write it as [{', '.join(PARTS)}]"
+        )
     for each in listed:
         if each not in PARTS:
-            message = f"{where and f'{where}: '}there is no part '{each}' of a lineage"
-            raise InvalidInput(message, f"there are: {', '.join(PARTS)}")
+            message = f"{where and f'{where}: '}unknown lineage part '{each}'"
+            raise InvalidInput(message, f"available: {', '.join(PARTS)}")
     return tuple(part for part in PARTS if part in listed)
 
 

@@ -51,19 +51,19 @@ def parse(given: Iterable[str | os.PathLike[str]]) -> list[DataSource]:
     for each in given:
         text = os.fspath(each)
         if not text or "\0" in text:
-            raise InvalidInput(f"'{text}' is no path", "was a variable empty?")
+            raise InvalidInput(f"'{text}' is not a path", "check for an empty variable")
         if _SCHEME.match(text):
             found.append(_parse_address(text))
             continue
         try:
             status = os.stat(text)
         except (FileNotFoundError, NotADirectoryError):
-            raise NotFound(f"there is no file or folder '{to_storable_path(text)}'") from None
+            raise NotFound(f"file or folder '{to_storable_path(text)}' not found") from None
         if text.endswith(".dvc") and stat.S_ISREG(status.st_mode):
             found += _parse_dvc_file(text)
         elif not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-            message = f"'{to_storable_path(text)}' is no file or folder"
-            raise InvalidInput(message, "name what was read, not a device or a pipe")
+            message = f"'{to_storable_path(text)}' is not a file or folder"
+            raise InvalidInput(message, "give the data itself, not a device or pipe")
         else:
             slash = "/" if stat.S_ISDIR(status.st_mode) else ""  # which shows how the digest was made
             found.append(DataSource({"path": to_storable_path(os.path.normpath(text)).rstrip("/") + slash}, text))
@@ -79,7 +79,7 @@ def _parse_address(text: str) -> DataSource:
     base, mark, digest = text.rpartition("#")
     if not mark or not _DIGEST.match(digest):
         raise InvalidInput(
-            f"'{redaction.redact_url(text)}' says no digest", "write it behind: s3://bucket/key#sha256:…, or #etag:…"
+            f"'{redaction.redact_url(text)}' has no digest", "append it: s3://bucket/key#sha256:… or #etag:…"
         )
     return DataSource({"uri": redaction.redact_url(base), "digest": digest})
 
@@ -92,13 +92,15 @@ def _parse_dvc_file(path: str) -> list[DataSource]:
     for out in outputs if isinstance(outputs, list) else ():
         kind = next((name for name in ("md5", "etag", "checksum") if isinstance(out, dict) and name in out), "")
         if not kind or not isinstance(out.get("path"), str) or not _DIGEST.match(f"{kind}:{out[kind]}"):
-            raise InvalidInput(f"'{path}' has an output without a path or digest", "run dvc add, or dvc commit, first")
+            raise InvalidInput(
+                f"'{path}' has an output without a path or digest", "run 'dvc add' or 'dvc commit' first"
+            )
         place = os.path.normpath(os.path.join(os.path.dirname(path), out["path"]))
         extra = {"size": out.get("size"), "files": out.get("nfiles")}
         counts = {name: count for name, count in extra.items() if type(count) is int}
         found.append(DataSource({"path": place, "digest": f"{kind}:{out[kind]}", **counts}))
     if not found:
-        raise InvalidInput(f"'{path}' tells of no outputs", "is it a file that DVC made?")
+        raise InvalidInput(f"'{path}' has no outputs", "check that it is a DVC file")
     return found
 
 
@@ -145,8 +147,8 @@ def _walk(root: str) -> Iterator[tuple[str, int]]:
         status = os.stat(folder)
         here = (status.st_dev, status.st_ino)
         if here in around:
-            message = f"'{to_storable_path(folder)}' is a link to a folder around it"
-            raise InvalidInput(message, "name the folders one by one")
+            message = f"'{to_storable_path(folder)}' is a link to a parent folder"
+            raise InvalidInput(message, "give the folders one by one")
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = f"{prefix}{entry.name}"

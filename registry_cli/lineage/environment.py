@@ -24,7 +24,7 @@ from .process_info import Caller
 
 #: The largest list of packages, in bytes.
 LIMIT = 16 << 20
-UNKNOWN = "no environment was active, and none was named"
+UNKNOWN = "no environment was active or specified"
 _ASK = "import sys, json, platform; print(json.dumps([platform.python_version(), [p for p in sys.path if p]]))"
 _SECONDS = 10.0
 _CARDS_MOST = 64
@@ -58,7 +58,7 @@ def inspect_folder(folder: str) -> Environment:
     pairs = (line.partition("=") for line in _read_text(f"{folder}/pyvenv.cfg").splitlines())
     config = {name.strip().lower(): value.strip() for name, mark, value in pairs if mark}
     if not config and not conda:
-        return Environment(why=f"there is no environment in {folder}")
+        return Environment(why=f"no environment in {folder}")
     sites = _site_folders(folder)
     conda_python = next((line.split("=")[1] for line in conda if line.startswith("# conda python=")), "")
     version = config.get("version") or config.get("version_info") or conda_python
@@ -87,9 +87,9 @@ def _resolve_python(python: str) -> Environment:
     found = inspect_folder(str(path if path.is_dir() else path.parent.parent))
     if path.is_file():
         return _query_python(path) if found.why else found
-    why = found.why if path.is_dir() else f"there is no Python '{python}'"
+    why = found.why if path.is_dir() else f"Python '{python}' not found"
     if why:
-        raise NotFound(why, "name its folder, or its Python: `python` .venv/bin/python")
+        raise NotFound(why, "give its folder or its Python: `python` .venv/bin/python")
     return found
 
 
@@ -102,7 +102,7 @@ def _query_python(path: Path) -> Environment:
     except (OSError, ValueError, TypeError):
         version = None
     if not isinstance(version, str) or not isinstance(folders, list):
-        raise InvalidInput(f"'{path}' does not answer as a Python does", "name the interpreter that made the model")
+        raise InvalidInput(f"'{path}' is not a Python interpreter", "give the interpreter that produced the model")
     return Environment(version, list_installed(map(str, folders)))
 
 
@@ -112,14 +112,14 @@ def read_package_list(path: str) -> bytes:
         with Path(path).open("rb") as stream:
             data = stream.read(LIMIT + 1)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"there is no file '{path}'") from None
+        raise NotFound(f"file '{path}' not found") from None
     except IsADirectoryError:
         hint = "`environment` takes a list of packages; `python` a folder"
         raise InvalidInput(f"'{path}' is a folder", hint) from None
     if len(data) > LIMIT:
         raise InvalidInput(f"'{path}' has more than {LIMIT:,} bytes", "it should list packages")
     if not data.strip():
-        raise InvalidInput(f"'{path}' is empty", "was it written to the end?")
+        raise InvalidInput(f"'{path}' is empty", "the file may be incomplete")
     return _redact(data)
 
 

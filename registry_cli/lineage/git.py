@@ -84,14 +84,14 @@ class GitRepository:
             check_layout(self.top)
         except (UnsafeRepository, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise GitUnavailable(f"git is not asked: {reason}") from None
+            raise GitUnavailable(f"git is not used: {reason}") from None
         # Several questions at once; the last two fail in a repository without commits.
         done = self._ask("rev-parse", "--show-toplevel", "HEAD^{commit}", "HEAD^{tree}", "--", accepted=(0, 128))
         top, _, rest = done.output.partition(b"\n")
         if done.code and b"bad revision" not in done.errors and b"unknown revision" not in done.errors:
             raise GitUnavailable(_failure_reason(done.errors))
         if os.path.realpath(top) != os.fsencode(os.path.realpath(self.top)):
-            raise GitUnavailable("git is not asked: its settings name a work tree elsewhere (core.worktree)")
+            raise GitUnavailable("git is not used: its settings set a work tree elsewhere (core.worktree)")
         head, tree = [*decode(rest).split("\n"), ""][:2]
         if not is_commit(head) and "commit" in read_head(self.top):
             raise GitUnavailable("the commit that is checked out is not in the repository")
@@ -133,7 +133,7 @@ class GitRepository:
         except FileNotFoundError:
             raise GitUnavailable("git is not installed") from None
         except OSError as error:
-            raise GitUnavailable(f"git can't be started: {error.strerror}") from None
+            raise GitUnavailable(f"git cannot be started: {error.strerror}") from None
         if done.code is None:
             raise GitUnavailable(late)
         if done.code not in accepted:
@@ -146,7 +146,7 @@ class GitRepository:
 def _failure_reason(errors: bytes) -> str:
     line = redaction.redact_text(decode(errors)).strip().split("\n")[0].removeprefix("fatal: ")[:200]
     if "dubious ownership" in line:
-        return "git does not trust this repository: it belongs to somebody else"
+        return "git does not trust this repository: it belongs to another user"
     return f"git failed: {line}" if line else "git failed"
 
 
@@ -248,7 +248,7 @@ def _check_settings(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST:
-        raise UnsafeRepository(f"its settings ({path.name}) are no file of at most {_MOST:,} bytes")
+        raise UnsafeRepository(f"its settings ({path.name}) are not a file of at most {_MOST:,} bytes")
     if "[include" in _read(path).lower():
         raise UnsafeRepository("its settings include other files (include.path)")
 

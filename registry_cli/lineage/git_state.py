@@ -92,7 +92,7 @@ def _add_patch(repository: GitRepository, changes: Changes, document: dict[str, 
     document["patch"] = f"sha256:{hasher.hexdigest()}"
     secret = keep_patch and not cut and redaction.contains_secret(patch)
     if cut or not keep_patch or secret:
-        warning = "the changes that are not committed hold a secret, and are not kept" if secret else ""
+        warning = "the uncommitted changes contain a secret and are not recorded" if secret else ""
         return GitState({**document, "patch_kept": False}, warning=warning)
     return GitState(document, patch)
 
@@ -180,7 +180,7 @@ def _list_files(repository: GitRepository) -> tuple[dict[bytes, IndexEntry], int
             int(match["size"]), bool(int(match["flags"], 16) & _INTENT_TO_ADD), match["tag"] == b"S",
         )  # fmt: skip
     if at != len(output):
-        raise GitUnavailable("git lists its index in a way that is not understood")
+        raise GitUnavailable("unexpected output from git while listing the index")
     return found, untracked
 
 
@@ -243,7 +243,7 @@ def _without_conversions(
             digest, size = work.digest(path)
             content = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %d\n" % (digest.encode(), size)
         elif kind:
-            uncertain[path] = f"'{decode(path)}' goes through '{decode(kind)}', which is not run"
+            uncertain[path] = f"'{decode(path)}' uses the filter '{decode(kind)}', which is not run"
             del changed[path]
             continue
         elif (data := work.read(path, _LINE_ENDS_LIMIT)) and b"\r\n" in data and b"\0" not in data[:8_000]:

@@ -56,7 +56,7 @@ def make_recipe(version: VersionRecord, root: str, parents: Sequence[LineageNode
 def format_script(recipe: Recipe) -> str:
     """Return the steps as one shell script."""
     version = recipe.version
-    lines = ["#!/bin/sh", f"# Makes {version.ref} again, as far as is known. Read it before you run it.", "set -eu"]
+    lines = ["#!/bin/sh", f"# Reproduces {version.ref} as far as is known. Read it before you run it.", "set -eu"]
     for step in recipe.steps:
         lines += ["", *(f"# {' '.join(note.split())}" for note in step.notes), *step.commands]
     return "\n".join(lines)
@@ -110,21 +110,21 @@ class _RecipeBuilder:
         notes, commands = [], []
         remote, commit = text(self.git, "remote"), text(self.git, "commit")
         if unknown := text(self.git, "unknown"):
-            notes.append(f"git did not tell everything: {unknown}")
+            notes.append(f"git information is incomplete: {unknown}")
         if not git.is_commit(commit):
             return RecipeStep("code", (*notes, "unknown: the commit of the code"))
         if remote:
             commands.append(f"git clone -- {shlex.quote(remote)} code")
         else:
-            notes.append(f"unknown: from where to clone; the commit is {commit}")
-            commands.append('git clone -- "${REPOSITORY:?say where the repository is}" code')
+            notes.append(f"unknown: where to clone from; the commit is {commit}")
+            commands.append('git clone -- "${REPOSITORY:?set it to the repository URL}" code')
         commands += ["cd code", f"git checkout --detach {commit}"]
         if layout.PATCH in self.kept:
             commands.append(f"{self._kept('patch')} | git apply --whitespace=nowarn -")
         elif self.git.get("dirty"):
-            notes.append("unknown: changes that were not committed")
+            notes.append("unknown: uncommitted changes")
         if count := self.git.get("untracked"):
-            notes.append(f"unknown: {count} files or folders that git did not track")
+            notes.append(f"unknown: {count} files or folders not tracked by git")
         return RecipeStep("code", tuple(notes), tuple(commands))
 
     def _kept(self, what: str) -> str:
@@ -159,17 +159,17 @@ class _RecipeBuilder:
             path, digest = text(each, "path"), text(each, "digest")
             wanted = f"must have {digest or 'a digest that is unknown'}"
             if not path:
-                notes.append(f"{text(each, 'uri') or 'unknown'} {wanted}: bring it here")
+                notes.append(f"{text(each, 'uri') or 'unknown'} {wanted}: copy it here")
             elif command := format_check_command(path, digest):
                 commands.append(command)
             else:
-                notes.append(f"{path} {wanted}: dvc pull brings it, if DVC keeps it")
+                notes.append(f"{path} {wanted}: run 'dvc pull' if DVC tracks it")
         return RecipeStep(name, tuple(notes), tuple(commands))
 
     def parents(self) -> RecipeStep:
         here = [parent.ref for parent in self.nodes if parent.version]
-        notes = ["what it was made from"] if here else []
-        notes += [f"unknown: it was made from {each.ref}: {each.note}" for each in self.nodes if not each.version]
+        notes = ["what it was derived from"] if here else []
+        notes += [f"unknown: it was derived from {each.ref}: {each.note}" for each in self.nodes if not each.version]
         return RecipeStep("parents", tuple(notes), tuple(f"{self.registry} path {shlex.quote(ref)}" for ref in here))
 
     def command(self) -> RecipeStep:
@@ -179,18 +179,18 @@ class _RecipeBuilder:
         notes = [f"it ran with {', '.join(others)}"] if others else []
         made = text(self.run, "command")
         if not made:
-            notes.append("unknown: the command that made it")
+            notes.append("unknown: the command that produced it")
         elif redaction.REDACTED in made:
-            notes += ["put the secrets in, which were cut out of it:", made]
+            notes += ["fill in the secrets, which were removed:", made]
         else:
-            notes.append("the command that made it")
+            notes.append("the command that produced it")
             exports.append(made)
         return RecipeStep("command", tuple(notes), tuple(exports))
 
     def outcome(self) -> RecipeStep:
         register = text(self.run, "register")
         notes = [f"it was registered with: {register}"] if register else []
-        notes.append(f"is it the same? {self.registry} find PATH names {self.version.ref}, if every byte is")
+        notes.append(f"to compare: {self.registry} find PATH prints {self.version.ref} if every byte is the same")
         return RecipeStep("outcome", tuple(notes))
 
 
@@ -241,10 +241,10 @@ def check_conditions(
 def _check_commit(commit: str, here: git.GitRepository | None) -> ReproducibilityCheck:
     if not git.is_commit(commit):
         return ReproducibilityCheck("commit", UNKNOWN, "", _NOT_KEPT)
-    outcome, note = DIFFERS, "there is no repository here"
+    outcome, note = DIFFERS, "no repository here"
     try:
         if here is not None:
-            outcome, note = DIFFERS, f"it is not in {here.top}; git fetch may bring it"
+            outcome, note = DIFFERS, f"it is not in {here.top}; try 'git fetch'"
             if git.has_commit(here, commit):
                 outcome, note = HOLDS, f"it is in {here.top}"
     except git.GitUnavailable as error:
@@ -259,7 +259,7 @@ def _check_changes(section: Mapping[str, Any], kept: Mapping[str, bytes | str]) 
         if isinstance(patch, bytes):
             yield ReproducibilityCheck("changes", HOLDS, digest, f"{layout.PATCH} is here")
         else:
-            note = patch or "the changes that were not committed were not kept"
+            note = patch or "the uncommitted changes were not recorded"
             yield ReproducibilityCheck("changes", DIFFERS, digest, note)
 
 
@@ -292,7 +292,7 @@ def _check_source(kind: str, item: Mapping[str, Any], folder: str, progress: Pro
     check = partial(ReproducibilityCheck, f"{kind} {path or text(item, 'uri')}")
     algorithm = digest.partition(":")[0]
     if not path:
-        return check(UNKNOWN, digest, "an address: it is not looked at")
+        return check(UNKNOWN, digest, "a URL: not checked")
     place = os.path.join(folder, path)
     if not os.path.exists(place):
         return check(DIFFERS, digest, "it is not here")
@@ -302,9 +302,11 @@ def _check_source(kind: str, item: Mapping[str, Any], folder: str, progress: Pro
         elif algorithm == "sha256":
             found = data.measure(place, progress)["digest"]
         else:
-            return check(UNKNOWN, digest, "it is here; dvc status compares it" if algorithm == "md5" else "it is here")
+            return check(
+                UNKNOWN, digest, "it is here; compare it with 'dvc status'" if algorithm == "md5" else "it is here"
+            )
     except OSError as error:
-        return check(DIFFERS, digest, f"it can't be read: {explain(error)}")
+        return check(DIFFERS, digest, f"it cannot be read: {explain(error)}")
     except RegistryError as error:
         return check(DIFFERS, digest, error.message)
     return check(HOLDS if found == digest else DIFFERS, digest, found)

@@ -28,9 +28,9 @@ def iter_rows(path: str, kind: str | None = None) -> Iterator[Mapping[str, objec
     name = path.lower()
     found = kind or next((each for each, ends in FORMATS.items() if name.endswith(ends)), None)
     if found not in FORMATS:
-        raise InvalidInput(f"the format of '{escape_for_message(path)}' is not known", "use .csv, .tsv or .parquet")
+        raise InvalidInput(f"unknown format of '{escape_for_message(path)}'", "use .csv, .tsv or .parquet")
     if not Path(path).exists():
-        raise NotFound(f"there is no file '{escape_for_message(path)}'")
+        raise NotFound(f"file '{escape_for_message(path)}' not found")
     return _iter_csv(path) if found == "csv" else _iter_parquet(path)
 
 
@@ -44,7 +44,7 @@ def _iter_csv(path: str) -> Iterator[Mapping[str, object]]:
             rows = csv.reader(stream, delimiter=mark, strict=True)
             names = [name.strip() for name in next(rows, [])]
             if len(set(names)) < len(names):
-                raise InvalidInput(f"{shown}: two columns have the same name", "name each column once")
+                raise InvalidInput(f"{shown}: two columns have the same name", "use each column name once")
             for row in rows:
                 if len(row) > len(names):
                     raise InvalidInput(f"{shown}, line {rows.line_num}: more fields than columns")
@@ -52,7 +52,7 @@ def _iter_csv(path: str) -> Iterator[Mapping[str, object]]:
     except (csv.Error, UnicodeDecodeError) as error:
         raise InvalidInput(f"{shown} is not valid CSV: {error}") from None
     except IsADirectoryError:
-        raise InvalidInput(f"'{shown}' is a folder", "name a file") from None
+        raise InvalidInput(f"'{shown}' is a folder", "give a file") from None
 
 
 def _iter_parquet(path: str) -> Iterator[Mapping[str, object]]:

@@ -205,7 +205,7 @@ def iter_observations(paths: ModelLayout, number: int, since: str = "") -> Itera
 
 
 def is_over(month: str, now: datetime) -> bool:
-    """Whether nobody records in a month any more."""
+    """Whether a month is closed for recording."""
     return (now - GRACE).strftime("%Y-%m") > month
 
 

@@ -31,9 +31,9 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 
 class ObservationRow(NamedTuple):
-    """What a source says of one observation; ``at`` is empty and ``samples`` None where it says nothing of it.
+    """One observation of a source; ``at`` is empty and ``samples`` None if not given.
 
-    ``place`` is where it stands, for messages.
+    ``place`` is its position, for messages.
     """
 
     name: str
@@ -69,7 +69,7 @@ def guess_kind(name: str) -> str:
     kind = {"csv": "csv", "tsv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "json"}.get(ending)
     if kind is None:
         raise InvalidInput(
-            f"the format of '{escape_for_message(name)}' is not known", f"name it with `format`: {'|'.join(KINDS)}"
+            f"unknown format of '{escape_for_message(name)}'", f"name it with `format`: {'|'.join(KINDS)}"
         )
     return kind
 
@@ -87,7 +87,7 @@ def _read_csv(text: str, what: str) -> Iterator[ObservationRow]:
             return
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise InvalidInput(
-                f"{what}: the column '{escape_for_message(twice)}' is there twice", "give each a name of its own"
+                f"{what}: the column '{escape_for_message(twice)}' occurs twice", "use each column name once"
             )
         for row in reader:
             place = f"{what}, line {reader.line_num}"
@@ -144,7 +144,7 @@ def _read_row(cells: Mapping[str, Any], place: str, *, texts: bool) -> Iterator[
     common = (str(at or ""), _typed(samples, texts), str(target or ""), str(part or ""), place)
     if columns["name"]:
         if not columns["value"]:
-            raise InvalidInput(f"{place} has a name and no value", "the column is called 'value'")
+            raise InvalidInput(f"{place} has a name but no value", "the column is called 'value'")
         yield ObservationRow(str(cells[columns["name"]]), _typed(cells[columns["value"]], texts), *common)
         return
     known = {columns[what] for what in ("at", "samples", "target", "slice")}

@@ -191,7 +191,7 @@ def approve(
     reference = Reference.parse_version(ref)
     rules.check_stage(stage, context.stages)
     if reject and not reason.strip():
-        raise InvalidInput("a rejection needs a reason", "say why with `reason`")
+        raise InvalidInput("a rejection requires a reason", "add `reason`")
     values.line(reason, "reason")
     action = approvals.REJECTED if reject else approvals.APPROVED
 
@@ -206,7 +206,7 @@ def approve(
             record = snapshot.model.seal(number)
             about = approvals.describe_subject(version, record)
             if seen is not None and approvals.describe_subject(seen, record) != about:
-                raise Conflict(f"{version.ref} was changed while it was looked at", "look again, then decide")
+                raise Conflict(f"{version.ref} was changed during the review", "check it again and retry")
             event = make_event(context, action, number, request_id, stage=stage, reason=reason)
             event = replace(event, detail={"stage": stage, **about, **event.detail})
             so_already = not sign and any(

@@ -176,7 +176,7 @@ def delete(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> list[VersionsChanged]:
-    """Delete versions for good. A tombstone keeps what was known of each; its number is not used again.
+    """Delete versions permanently. A tombstone keeps what was known of each; its number is not used again.
 
     All are checked before the first is deleted; each is a change of its own.
 
@@ -372,7 +372,7 @@ def commit_in_turn(request_id: str, dry_run: bool) -> Iterator[list[VersionsChan
         started = isinstance(error, Indeterminate) or any(each.changed for each in outcomes)
         if dry_run or not started or getattr(error, "request_id", "") == request_id:
             raise
-        raise indeterminate("the change is committed, or a part of it", request_id, error) from error
+        raise indeterminate("the change is committed, completely or in part", request_id, error) from error
 
 
 def _forced_detail(overridden: tuple[str, ...]) -> dict[str, object]:
@@ -381,4 +381,4 @@ def _forced_detail(overridden: tuple[str, ...]) -> dict[str, object]:
 
 def _check_force(force: bool, reason: str) -> None:
     if force and not reason:
-        raise InvalidInput("`force` needs a `reason`", "say why: it is kept in the history")
+        raise InvalidInput("`force` requires `reason`", "the reason is recorded in the history")

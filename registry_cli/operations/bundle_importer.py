@@ -55,7 +55,7 @@ def _plan_model(context: RegistryContext, part: BundleModel, contents: Contents,
         return "add"
     if choice.skip_existing:
         return "skip"
-    raise Conflict(f"there is a model {name} already", "add to it with `merge`, or choose another `name`")
+    raise Conflict(f"model {name} already exists", "add to it with `merge`, or choose another `name`")
 
 
 def version_key(contents: Contents, part: BundleModel, number: int) -> str:
@@ -148,9 +148,9 @@ class BundleImporter:
     def _model_outcome(self, part: BundleModel, plan: str, status: str, **more: Any) -> ImportResult:
         name, count = self._name(part), len(part.versions)
         if plan == "skip":
-            return ImportResult(part.name, "", "skipped", f"there is a model {name} already", part.size, count)
+            return ImportResult(part.name, "", "skipped", f"model {name} already exists", part.size, count)
         if plan == "same":
-            return ImportResult(part.name, name, "skipped", "it is here already", part.size, count)
+            return ImportResult(part.name, name, "skipped", "already exists", part.size, count)
         return ImportResult(part.name, name, status, size=part.size, versions=count, **more)
 
     def _plan_version(self, part: BundleModel, version: BundleVersion, highest: dict[str, int]) -> ImportResult:
@@ -247,11 +247,11 @@ class BundleImporter:
             try:
                 evaluation = evaluate_gate(self.context, ref, stage)
             except RegistryError as error:
-                notes.append(f"{stage} stays at {ref}, but: {error.message}")
+                notes.append(f"{stage} stays at {ref}: {error.message}")
                 continue
             if not evaluation.passed:
                 rules = ", ".join(evaluation.failed)
-                notes.append(f"{stage} stays at {ref}, which its policy here would not let in: {rules}")
+                notes.append(f"{stage} stays at {ref}, although its policy here would refuse it: {rules}")
         return tuple(notes)
 
     def _stage_versions(self, part: BundleModelReader) -> None:
@@ -263,7 +263,7 @@ class BundleImporter:
             # a field that has no place in the document of a new version: people said it of the one there
             later = ("approvals", "signatures")
             lost = tuple(
-                f"its {each}" if each in later else f"what it says as '{each[:60]}'" for each in version.unknown_fields
+                f"its {each}" if each in later else f"unknown key '{each[:60]}'" for each in version.unknown_fields
             )
             each = self._make_planned_import(part.part, version.version, version.record, lost)
             before = find_registered(paths, self.choice.version_request_id(each.key))
@@ -340,7 +340,7 @@ class BundleImporter:
             lineage={**record.lineage, "imported": {name: value for name, value in imported.items() if value}},
         )  # fmt: skip
         if version.archived:
-            lost = (*lost, "that it was archived")
+            lost = (*lost, "its archived state")
         return PlannedImport(
             key, record.model, record, (), version.number, version.size, version.stages, version.aliases, lost, shown=shown
         )  # fmt: skip

@@ -90,7 +90,7 @@ class IndexAccess:
         place = index.index_path(self.cache, self._layout.root)
         if self._index is None and (reason := index.find_distrust(place)):
             self.cache = None
-            self._warn(f"the index is not used: {reason}")
+            self._warn(f"not using the index: {reason}")
             return None
         for _ in range(2):
             try:
@@ -211,9 +211,7 @@ def find_root(start: str | os.PathLike[str] | None = None, environment: Mapping[
     given = os.fspath(start) if start is not None else environment.get(HOME_VARIABLE)
     if given is not None:
         if not given.strip() or "\n" in given or "\0" in given:
-            raise InvalidInput(
-                "the registry's folder has an empty or broken name", f"set `root` or ${HOME_VARIABLE} to a folder"
-            )
+            raise InvalidInput("invalid or empty registry folder name", f"set `root` or ${HOME_VARIABLE} to a folder")
         return Path(given).expanduser() if start is None else Path(given)
     try:
         here = Path.cwd()
@@ -228,8 +226,8 @@ def find_root(start: str | os.PathLike[str] | None = None, environment: Mapping[
                 user_config.ensure_trusted(folder, config_folder(environment))
             return folder
     raise NotFound(
-        "there is no registry here or in a folder above",
-        f"make one with 'registry init DIR', or name one with `root` or ${HOME_VARIABLE}",
+        "no registry found here or in any parent folder",
+        f"create one with 'registry init DIR', or select one with `root` or ${HOME_VARIABLE}",
     )
 
 
@@ -244,9 +242,9 @@ def open_model(context: RegistryContext, name: str) -> ModelReader:
 def model_not_found(context: RegistryContext, name: str) -> NotFound:
     """Return the error for a missing model; its hint names the new name of one that was renamed."""
     if now := store.model_names.find_renamed_model(context.layout, name):
-        return NotFound(f"there is no model '{name}'", f"it is called {now} now")
+        return NotFound(f"model '{name}' not found", f"it was renamed to '{now}'")
     near = suggest(name, store.model_names.iter_model_names(context.layout))
-    return NotFound(f"there is no model '{name}'", near or "registry list shows the models that are here")
+    return NotFound(f"model '{name}' not found", near or "run 'registry list'")
 
 
 def open_snapshot(context: RegistryContext, name: str, *, deleted: bool = False) -> ModelSnapshot:
@@ -283,18 +281,18 @@ def resolve_version(
     found = load_past(snapshot, as_of)
     if found is None:
         ensure_exists(snapshot.paths, snapshot.table)
-        raise NotFound(f"there was no model '{snapshot.name}' yet at {as_of}")
+        raise NotFound(f"model '{snapshot.name}' did not exist at {as_of}")
     past, then = found
     if selector.latest:
         number = past.latest()
         if number is None:
-            raise NotFound(f"{snapshot.name} had no version that was not archived at {as_of}")
+            raise NotFound(f"{snapshot.name} had no active version at {as_of}")
     elif selector.digest:
         number = snapshot.resolve(selector)
     else:
         number = rules.resolve_selector(past.table, snapshot.name, selector)
     if number > past.highest:
-        raise NotFound(f"{snapshot.name}@{number} was not there yet at {as_of}")
+        raise NotFound(f"{snapshot.name}@{number} did not exist at {as_of}")
     snapshot.resolve(Selector(number=number))
     return then, number
 

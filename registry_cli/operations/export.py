@@ -115,11 +115,11 @@ def resolve_target_path(context: RegistryContext, target: str | os.PathLike[str]
     destination = Path(target).absolute()
     real, root = destination.resolve(), context.root.resolve()
     if inside := RegistryBoundary(root).registry_of(real):
-        raise InvalidInput(f"'{target}' is inside the registry '{inside}'", "name a place outside of it")
+        raise InvalidInput(f"'{target}' is inside the registry '{inside}'", "choose a path outside of it")
     if root.is_relative_to(real):  # to replace it would be to remove the registry
-        raise InvalidInput(f"'{target}' has the registry in it", "name a new one")
+        raise InvalidInput(f"'{target}' contains the registry", "choose a new folder")
     if what := _find_use(real):
-        raise Conflict(f"'{target}' is {what}, or has it in it", "name a new folder")
+        raise Conflict(f"'{target}' is or contains {what}", "choose a new folder")
     return destination
 
 
@@ -156,7 +156,7 @@ def export(
         return _export_bundle(context, refs, target, replace=replace, progress=progress)
     chosen = [] if refs is None else as_list(refs, "refs")
     if len(chosen) != 1 or not isinstance(target, (str, os.PathLike)):
-        raise InvalidInput(f"{format} holds one version", "name one version, and OUT")
+        raise InvalidInput(f"format {format} exports exactly one version", "give one version and OUT")
     return _export_version(context, chosen[0], format, target, flavor=flavor, replace=replace)
 
 
@@ -223,7 +223,7 @@ def write_card(
         replace: Replace a card of this registry, including edits made by hand.
 
     Raises:
-        Conflict: ``target`` exists, and ``replace`` is not set or it is no earlier card.
+        Conflict: ``target`` exists, and ``replace`` is not set or it is not an earlier card.
         InvalidInput: A field of ``model.yaml`` is not a text.
     """
     place = None if target is None else resolve_target_path(context, target)
@@ -231,7 +231,7 @@ def write_card(
     made = model_card.make_card(gather_card(context, version, list_files(context, version.ref)))
     if place is not None:
         if place.is_dir():
-            raise InvalidInput(f"'{place}' is a folder", f"name a file: {place / model_card.NAME}")
+            raise InvalidInput(f"'{place}' is a folder", f"give a file: {place / model_card.NAME}")
         write_file(context, place, made.text, is_card, replace=replace)
     return made
 
@@ -270,7 +270,7 @@ def _select_parts(
     bare = {each.model for each in chosen if each.selector is None}
     if bare and any(each.selector for each in chosen):
         raise InvalidInput(
-            "a bundle holds whole models, or versions", f"say {min(bare)}@latest for one of its versions"
+            "a bundle contains either whole models or versions", f"use {min(bare)}@latest for a single version"
         )
     names = sorted({each.model for each in chosen})
     pictures = {name: model_export.read_model_export(context.layout.model(name)) for name in names}

@@ -120,16 +120,16 @@ def _iter_versions(
 def _hash_files(path: Path, progress: Progress) -> dict[str, str]:
     """The sha256 of a file; of a folder (its name ends with a slash) that of its manifest, and of each file in it."""
     if not path.exists():
-        raise NotFound(f"there is no file '{path}'", "name a file, or a folder to be searched")
+        raise NotFound(f"file '{path}' not found", "give a file or folder")
     if path.is_file():
         return {str(path): _sha256(path, progress)}
     if not path.is_dir():
-        raise InvalidInput(f"'{path}' is no file", "name a file, or a folder to be searched")
+        raise InvalidInput(f"'{path}' is not a file", "give a file or folder")
     scope = FileSelection().in_folder(path, "")[0]
     inside = ((each.relative_to(path).as_posix(), each) for each in sorted(path.rglob("*")) if each.is_file())
     entries = [FileEntry(name, _sha256(each, progress)) for name, each in inside if scope.keeps(name)]
     if not entries:
-        raise NotFound(f"there is no file in '{path}'", "name a file, or a folder to be searched")
+        raise NotFound(f"no files in '{path}'", "give a file or folder")
     whole = manifest.digest(manifest.dumps(sorted(entries, key=lambda entry: entry.path)))
     return {f"{path}/": whole, **{f"{path}/{entry.path}": entry.sha256 for entry in entries}}
 
@@ -159,6 +159,6 @@ def _iter_manifests(context: RegistryContext, on_damage: OnDamage) -> Iterator[t
                     model.refuse_deleted(number)
                 except NotFound:
                     continue
-                on_damage(Damaged(f"{name}@{number}: {path.name} is missing", "registry verify tells more"))
+                on_damage(Damaged(f"{name}@{number}: {path.name} is missing", "run 'registry verify' for details"))
             except RegistryError as error:
                 on_damage(error)

@@ -192,9 +192,9 @@ def ensure_allowed(
     loaded = load_policies(context.layout, SettingsScope.for_model(snapshot.name, snapshot))
     checks = list_checks(loaded.policies, stage)
     if not ran.found.keys() >= set(checks):
-        raise Conflict(f"the checks of {stage} were changed while they ran", "look again, then promote")
+        raise Conflict(f"the policy commands of {stage} changed while they ran", "check it again and retry")
     if checks and snapshot.model.sealed(ran.number).digest != ran.snapshot.sealed(ran.number).digest:
-        raise Conflict(f"{snapshot.name}@{ran.number} is not what was checked any more", "look again, then promote")
+        raise Conflict(f"{snapshot.name}@{ran.number} changed since it was checked", "check it again and retry")
     result = evaluate_policy(context, snapshot, ran.number, stage, loaded, ran.found)
     evaluation.check_passed(result, force=force)
     return {} if result.passed else {"forced": True, "failed": list(result.failed)}
@@ -209,15 +209,15 @@ def check_artifact(snapshot: ModelSnapshot, number: int, verify: bool) -> None:
 
 
 #: What a check that is still to be run counts for, where only the other rules are looked at.
-NOT_YET = RuleOutcome(PASSED, "is run later")
+NOT_YET = RuleOutcome(PASSED, "runs at promotion")
 #: Characters of the last line that a command printed, in the table.
 _LINE = 120
 
 
 def _untrusted_error(stage: str, name: str) -> Refused:
     return Refused(
-        f"the policy of {stage} has commands in it that you have not trusted, or that have changed since",
-        f"registry trust {name} shows them, and lets them run".replace("  ", " "),
+        f"the policy of {stage} contains commands that are not trusted or changed since",
+        f"review them with 'registry trust {name}'".replace("  ", " "),
     )
 
 
@@ -247,19 +247,19 @@ def run_command(check: CommandCheck, arguments: list[str], variables: Mapping[st
 
     program = shutil.which(arguments[0])
     if program and is_inside(program, root):
-        return RuleOutcome(FAILED, f"was not run: {escape_for_message(program)} lies inside the registry")
+        return RuleOutcome(FAILED, f"was not run: {escape_for_message(program)} is inside the registry")
     place = tempfile.mkdtemp(prefix="registry-check-")  # what lies in the folder it starts in can be loaded by it
     started = time.monotonic()
     try:
         done = subprocesses.run(arguments, seconds=check.seconds, folder=place, variables=variables)
     except (OSError, ValueError) as error:
-        return RuleOutcome(FAILED, f"can't be run: {explain(error) if isinstance(error, OSError) else error}")
+        return RuleOutcome(FAILED, f"cannot be run: {explain(error) if isinstance(error, OSError) else error}")
     finally:
         shutil.rmtree(place, ignore_errors=True)
     printed = redaction.redact_text((done.output + done.errors).decode("utf-8", "replace"))
     output = f"{printed}\n… (cut)" if done.cut else printed
     if done.code is None:
-        return RuleOutcome(FAILED, f"took longer than {format_time_limit(check.seconds)}", output)
+        return RuleOutcome(FAILED, f"timed out after {format_time_limit(check.seconds)}", output)
     took = time.monotonic() - started
     if done.code == 0:
         return RuleOutcome(PASSED, f"exit 0 after {took:.1f} s", output)

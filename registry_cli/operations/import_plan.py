@@ -55,7 +55,7 @@ class ImportOptions(NamedTuple):
         """One name is for one model."""
         if self.name is not None and len(models) > 1:
             some = ", ".join(sorted(models)[:5])
-            raise InvalidInput(f"{len(models):,} models can't all be called {self.name}: {some}", "leave out `name`")
+            raise InvalidInput(f"cannot give {len(models):,} models the same name {self.name}: {some}", "remove `name`")
 
     def version_request_id(self, key: str) -> str:
         """Return the request id of the version with this key, always the same, so it is imported once."""
@@ -176,9 +176,9 @@ def _convert_lineage(incoming: ImportedVersion, lost: list[str]) -> dict[str, An
         if name != "imported" and _is_storable({"lineage": {name: value}}):
             found[str(name)] = value
         elif name != "imported":
-            lost.append(f"what it says of its {str(name)[:60]}")
+            lost.append(f"unknown field {str(name)[:60]}")
     found, absent = codec.without_sidecars(found)
-    lost += [f"{name}: only its digest is known" for name in absent]
+    lost += [f"{name}: only its digest was recorded" for name in absent]
     return (
         found if _is_storable({"lineage": found}) else {"imported": {"from": imported["from"], "key": imported["key"]}}
     )
@@ -222,7 +222,7 @@ def _convert_time(text: str, lost: list[str]) -> str:
         return ""
     if moment := parse_timestamp(text):
         return format_time(moment)
-    lost.append(f"when it was made: '{text[:40]}' is no time")
+    lost.append(f"creation time: '{text[:40]}' is not a valid time")
     return ""
 
 
@@ -249,9 +249,12 @@ def import_in_turn(found: list[ImportResult]) -> Iterator[None]:
         if not isinstance(error, Indeterminate) and not any(each.status == "imported" for each in found):
             raise
         reported = (
-            error if isinstance(error, Indeterminate) else indeterminate("a part of it is in the registry", "", error)
+            error if isinstance(error, Indeterminate) else indeterminate("the model is partially imported", "", error)
         )
-        reported.hint, reported.request_id = "repeat the import: what is here already is skipped", ""
+        reported.hint, reported.request_id = (
+            "rerun the import to resume it: versions that are already imported are skipped",
+            "",
+        )
         if reported is error:
             raise
         raise reported from error
@@ -265,15 +268,15 @@ def after_import(ref: str) -> Iterator[None]:
     except BaseException as error:
         if isinstance(error, Indeterminate):
             raise
-        raise indeterminate(f"{ref} is in the registry", "", error) from error
+        raise indeterminate(f"{ref} is imported", "", error) from error
 
 
 def repeat_import(context: RegistryContext, each: PlannedImport, number: int, choice: ImportOptions) -> ImportResult:
     """Complete an earlier import: its pointers may not have been set."""
     if number in ModelReader(context.layout.model(each.model)).state().table.deleted:
-        return each.outcome("skipped", f"it came in before as {each.model}@{number}, which was deleted")
+        return each.outcome("skipped", f"already imported as {each.model}@{number}, which was deleted")
     lost = () if choice.dry_run else set_pointers(context, each, number, choice)
-    return each.outcome("skipped", "it came in before", number=number, lost=lost)
+    return each.outcome("skipped", "already imported", number=number, lost=lost)
 
 
 def expect_number(context: RegistryContext, each: PlannedImport, highest: dict[str, int]) -> int:
@@ -289,9 +292,9 @@ def expect_number(context: RegistryContext, each: PlannedImport, highest: dict[s
 def set_pointers(context: RegistryContext, each: PlannedImport, number: int, choice: ImportOptions) -> tuple[str, ...]:
     """Set the stages and aliases of the origin as far as asked for; return those that were not set."""
     ref = f"{each.model}@{number}"
-    promoted = partial(promote, context, ref, reason=f"as in {each.key}", verify=False)
+    promoted = partial(promote, context, ref, reason=f"same files as {each.key}", verify=False)
     aliased = partial(alias, context, ref)
-    retired = partial(archive, context, [ref], reason=f"as in {each.key}")
+    retired = partial(archive, context, [ref], reason=f"same files as {each.key}")
     pointers: list[tuple[str, str, bool, Callable[..., object]]] = [
         *(("stage", name, choice.stages, partial(promoted, name)) for name in each.stages),
         *(("alias", name, choice.aliases, partial(aliased, name)) for name in each.aliases),

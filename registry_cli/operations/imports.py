@@ -113,9 +113,11 @@ def import_from(
     if scheme:
         return import_versions(context, tools.read(scheme, place, only, artifacts), options, progress, on_each)
     if exclude or include:
-        raise InvalidInput("`exclude` and `include` are for what other tools have", "a bundle is imported whole")
+        raise InvalidInput(
+            "`exclude` and `include` only apply to other tools", "a bundle is always imported completely"
+        )
     if only is not None or artifacts is not None:
-        raise InvalidInput("`only` and `artifacts` are for what other tools have", "leave them out for a bundle")
+        raise InvalidInput("`only` and `artifacts` only apply to other tools", "remove them for a bundle")
     return _import_bundle(context, source, options, progress, on_each)
 
 
@@ -157,13 +159,13 @@ def _open_source(source: Source) -> Iterator[tuple[ReadBytes, str, Callable[[], 
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"there is no bundle '{source}'", "name a file that registry export wrote") from None
+        raise NotFound(f"bundle '{source}' not found", "give a file written by 'registry export'") from None
     except ValueError:
-        raise InvalidInput(f"'{source}' is no path") from None
+        raise InvalidInput(f"'{source}' is not a valid path") from None
     try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
-            raise InvalidInput(f"'{source}' is a folder", "name a file that registry export wrote")
+            raise InvalidInput(f"'{source}' is a folder", "give a file written by 'registry export'")
         again = partial(os.lseek, descriptor, 0, os.SEEK_SET) if stat.S_ISREG(mode) else None
         yield partial(os.read, descriptor), path.name, again
     finally:
@@ -201,7 +203,7 @@ def _import_all(
     with import_in_turn(found):
         for each in arrivals:
             if each.model in strangers:
-                done = each.outcome("skipped", f"there is a model {each.model} already")
+                done = each.outcome("skipped", f"model {each.model} already exists")
             else:
                 done = _import_one(context, each, choice, passing, highest)
             if done.status != "imported":
@@ -226,7 +228,7 @@ def _conflicts_with_existing(
         return False
     if choice.skip_existing:
         return True
-    raise Conflict(f"there is a model {name} already", "add to it with `merge`, or choose another `name`")
+    raise Conflict(f"model {name} already exists", "add to it with `merge`, or choose another `name`")
 
 
 def _import_one(

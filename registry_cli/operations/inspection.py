@@ -92,10 +92,10 @@ class ArtifactAnalysis:
 def _scan_refusal(found: Scan, rules: ScanRules) -> Refused:
     reasons = found.reasons(found.verdict)
     more = f" (and {len(reasons) - 1:,} more)" if len(reasons) > 1 else ""
-    why = "" if found.verdict == "dangerous" else f", which the scan mode '{rules.mode}' does not let in"
+    why = "" if found.verdict == "dangerous" else f", which scan mode '{rules.mode}' refuses"
     return Refused(
-        f"the verdict is {found.verdict}{why}: {reasons[0] if reasons else 'no reason is known'}{more}",
-        "look with 'registry scan PATH'; use `unsafe` to register it all the same",
+        f"scan verdict: {found.verdict}{why}:  {reasons[0] if reasons else 'no reason recorded'}{more}",
+        "run 'registry scan PATH'; use `unsafe` to register it anyway",
     )
 
 
@@ -146,7 +146,7 @@ def scan_files(paths: OneOrMore[PathLike], *, allow: OneOrMore[str] = (), progre
 def _collect_files(paths: OneOrMore[PathLike], done: str) -> dict[str, Path]:
     given = [os.fspath(path) for path in values.as_list(paths, "paths")]
     if source_files.STDIN in given:
-        raise InvalidInput(f"standard input can't be {done}", "write it to a file first")
+        raise InvalidInput(f"standard input cannot be {done}", "write it to a file first")
     found = source_files.collect([(path, None) for path in given], FileSelection(everything=True))
     return {source.path: source.origin for source in found if source.origin is not None}
 

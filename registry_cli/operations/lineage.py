@@ -40,7 +40,7 @@ def trace_lineage(
     """
     version = get_version(context, ref)
     if not 1 <= depth <= DEEPEST:
-        raise InvalidInput(f"{depth} steps can't be followed", f"1 to {DEEPEST} can")
+        raise InvalidInput(f"invalid depth {depth}", f"use 1 to {DEEPEST}")
     known, snapshot = LineageIndex(context, on_damage), open_snapshot(context, version.model)
     return LineageGraph(
         version,
@@ -84,15 +84,15 @@ def check_reproducibility(
     found = [*reproducibility.check_conditions(version.lineage, kept, caller, folder, progress)]
     for parent in _list_parents(context, version):
         outcome = "holds" if parent.version else "differs"
-        found.append(ReproducibilityCheck(f"parent {parent.ref}", outcome, parent.ref, parent.note or "it is here"))
+        found.append(ReproducibilityCheck(f"parent {parent.ref}", outcome, parent.ref, parent.note or "present"))
     return tuple(found)
 
 
 #: No family is followed over more steps than this.
 DEEPEST = 200
-_ABOVE = "told above"
+_ABOVE = "shown above"
 _CYCLE = "its own ancestor"
-_FURTHER = "goes on beyond this depth"
+_FURTHER = "more beyond this depth"
 #: What stands beside a name on the way, its kin not yet known.
 _Next = Callable[[LineageNode], list[LineageNode]]
 
@@ -170,13 +170,13 @@ class LineageIndex:
         try:
             reference = Reference.parse(parent.text)
         except InvalidInput:
-            return LineageNode(parent.text, None, "not of this registry")
+            return LineageNode(parent.text, None, "in another registry")
         if reference.selector is None or not (reference.selector.number or reference.selector.digest):
-            return LineageNode(parent.text, None, "names no version for good: what it points to may have moved")
+            return LineageNode(parent.text, None, "not a fixed version: its target may have moved")
         model = self._find_meant_model(reference.model, parent)
         if model is None:
             return LineageNode(
-                str(reference), None, f"{reference.model} is another model now, and the one that is meant is not here"
+                str(reference), None, f"{reference.model} is now another model; the original is not in this registry"
             )
         try:
             version = get_version(self._context, f"{model}@{reference.selector}")

@@ -82,7 +82,7 @@ def verify_models(
     )
     context.index.query(lambda index: index.forget_stamps(None if every else chosen), make=False)
     left = gc.find_abandoned_imports(context.layout, time.time(), gc.STALE) if every else ()
-    words = "a model that was never taken in whole; registry gc removes it"
+    words = "an incompletely imported model; 'registry gc' removes it"
     leftovers = [Problem("leftover", "warning", each.path, words, True) for each in left]
     found = replace(found, problems=(*found.problems, *leftovers)) if leftovers else found
     return _check_signatures(context, found, chosen, only, allowed_signers) if signatures else found
@@ -114,7 +114,7 @@ def _check_signatures(
     if allowed_signers is not None:
         trust = replace(trust, allowed=Path(allowed_signers))
         if not trust.allowed.is_file():
-            raise NotFound(f"there is no file '{allowed_signers}'", "it says whose signatures count")
+            raise NotFound(f"file '{allowed_signers}' not found", "it lists the accepted signing keys")
     checked = [check_model(context.layout.model(name), trust, only.get(name)) for name in models]
     return replace(
         found,
@@ -176,10 +176,10 @@ def _find_restorable(paths: ModelLayout, progress: Progress, *, quick: bool = Fa
 def collect_garbage(
     context: RegistryContext, models: OneOrMore[str] | None = None, *, age: float = gc.STALE, dry_run: bool = False
 ) -> list[CleanupItem]:
-    """Remove left-over staging folders, trash, and blobs without a version.
+    """Remove leftover staging folders, trash, and blobs without a version.
 
     Args:
-        age: Staging folders that nobody touched for so many seconds.
+        age: Minimum age of unused staging folders, in seconds.
     """
     done: list[CleanupItem] = []
     for paths in _list_chosen(context, models):

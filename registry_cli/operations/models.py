@@ -75,7 +75,7 @@ def describe(
     named = {"description": ..., **wanted.get("tags", {}), **wanted.get("annotations", {})}
     values.refuse_set_and_removed(named if "description" in wanted else named.keys() - {"description"}, remove)
     if not (wanted or remove):
-        raise InvalidInput("nothing to say", "give a description, an owner, tags or annotations")
+        raise InvalidInput("nothing to change", "give a description, an owner, tags or annotations")
     creation.ensure_name_is_free(context.layout, names.model_name(name))
     first = not reader.is_model(context.layout.model(name))
     ensure_not_former_name(context, name, reuse_name)
@@ -117,20 +117,20 @@ def edit(
 
     Raises:
         InvalidInput: The text is not valid; with the line of the mistake.
-        Conflict: Somebody changed it meanwhile.
+        Conflict: It was changed concurrently.
     """
     check_text(context, name, text)
     if name is None:
         path = context.layout.config
         if read_text(context) != was:
-            raise Conflict("registry.yaml was changed meanwhile", "look again, then edit")
+            raise Conflict("registry.yaml was changed concurrently", "review it and edit again")
         if text != was and not dry_run:
             removal.replace(path, text.encode(), path.stat().st_mode & 0o777)
         return ModelChanged(path.name, (), 0, changed=text != was)
 
     def change(now: str, _: Mapping[str, Any]) -> str:
         if now != was:
-            raise Conflict(f"model.yaml of {name} was changed meanwhile", "look again, then edit")
+            raise Conflict(f"model.yaml of {name} was changed concurrently", "review it and edit again")
         return text
 
     with transaction(context, name, request_id, "described") as found:
@@ -173,13 +173,15 @@ def check_text(context: RegistryContext, name: str | None, text: str) -> None:
     try:
         document = codec.loads(data, called)
     except Damaged as error:
-        raise InvalidInput(error.message.removesuffix(f"; {error.hint}"), "mend it, or leave it as it was") from None
+        raise InvalidInput(
+            error.message.removesuffix(f"; {error.hint}"), "fix it or restore the previous text"
+        ) from None
 
     source = SettingsSource(called, lambda: documents.lines(data))
     before = codec.load(context.layout.model(name).model if name else context.layout.config, called)
     for key in _FIXED[called]:
         if document.get(key) != before.get(key):
-            raise source.error((key,), "can't be changed", f"it was {before.get(key)}")
+            raise source.error((key,), "cannot be changed", f"it was {before.get(key)}")
     if name is None:
         _check_settings(context.layout, document, source)
     else:
@@ -209,7 +211,7 @@ def rename(
     """
     source, target = context.layout.model(names.model_name(name)), context.layout.model(names.model_name(new))
     if name == new:
-        raise InvalidInput(f"it is called {name} already", "name another")
+        raise InvalidInput(f"it is already named {name}", "choose another name")
     if not reader.is_model(source):
         if reader.is_model(target) and codec.former_names(open_model(context, target.name).document())[-1:] == (name,):
             return ModelRenamed(name, new, changed=False)
@@ -233,8 +235,8 @@ def rename(
                     _record_name(context, writer, new, name, "the folder could not be moved", None, undo=True)
     if not moved:
         raise RegistryError(
-            f"the folder of {name} can't be moved to that of {new}: it crosses a file system border",
-            f"the model is still called {name}",
+            f"cannot move the folder of {name} to {new}: they are on different file systems",
+            f"the model is still named {name}",
         )
     return ModelRenamed(name, new)
 
@@ -263,7 +265,7 @@ def _is_move_recorded(context: RegistryContext, writer: Writer, new: str, *, rep
     if writer.paths.name not in codec.former_names(open_model(context, writer.paths.name).document()):
         if repeated:
             raise RegistryError(
-                f"this request could not move the folder of {writer.paths.name}, and was taken back",
+                f"this request could not move the folder of {writer.paths.name} and was rolled back",
                 "use another request id to try again",
             )
         return False
@@ -280,7 +282,7 @@ def _ensure_free(context: RegistryContext, target: ModelLayout, name: str) -> No
             "choose another name",
         )
     if files.exists(target.root) and set(files.list_folder(target.root)) - {layout.RESERVATION}:
-        raise Conflict(f"there is something called '{target.name}' already", "choose another name")
+        raise Conflict(f"'{target.name}' already exists", "choose another name")
 
 
 def _record_name(
@@ -294,7 +296,7 @@ def _record_name(
     undo: bool = False,
 ) -> None:
     if not os.access(writer.paths.root.parent, os.W_OK) or not os.access(writer.paths.root, os.W_OK):
-        raise RegistryError(f"the folder of {name} may not be moved by you", "ask its owner")
+        raise RegistryError(f"you are not permitted to move the folder of {name}", "ask its owner")
     text = files.read(writer.paths.model, files.DOCUMENT_LIMIT, layout.MODEL).decode()
     document = codec.loads(text.encode(), layout.MODEL)
     known = codec.former_names(document)
@@ -331,8 +333,8 @@ def _ensure_same_file_system(context: RegistryContext, source: ModelLayout, targ
         devices = set()  # where it goes is looked at again when it is moved
     if len(devices) > 1:
         raise RegistryError(
-            f"{source.name} can't be moved to {target.name}: it would cross a file system border",
-            "export it, and import it under its new name",
+            f"cannot move {source.name} to {target.name}: they are on different file systems",
+            "export it and import it under the new name",
         )
 
 
@@ -395,11 +397,11 @@ def _check_model(paths: Layout, name: str, document: Mapping[str, Any], source: 
     check_unknown_keys(document, MODEL_KEYS, source)
     for key in ("owner", "description"):
         if not isinstance(document.get(key, ""), str):
-            raise source.error((key,), "is no text", "write it in quotes")
+            raise source.error((key,), "must be text", "put it in quotes")
     for key in ("tags", "annotations"):
         entries = document.get(key) or {}
         if not isinstance(entries, Mapping) or not all(isinstance(text, str) for text in entries.values()):
-            raise source.error((key,), "is no mapping of names to texts", "write 'name: text' lines below it")
+            raise source.error((key,), "must be a mapping of names to text", "use 'name: text' lines below it")
     card_inputs.fields(document, source)
     around = settings.load_documents(paths, SettingsScope(name.rpartition("/")[0]))
     levels = [*around, settings.SettingsDocument(document, source, MODEL_KEYS)]

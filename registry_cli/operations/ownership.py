@@ -80,7 +80,7 @@ def replaceable_file(context: RegistryContext, target: Path, is_ours: IsOurs, *,
             accepted = not status.st_size or is_ours(context, stream)
     if not accepted:
         raise Conflict(
-            f"'{target}' was not written by this command: it is not replaced", "name a new file, or remove it yourself"
+            f"'{target}' was not written by this command; not replacing it", "choose a new file or remove it first"
         )
     return Existing(target, status)
 
@@ -192,8 +192,8 @@ def _ensure_ours(
         return
     more = f" and {len(best) - _SHOWN:,} more" if len(best) > _SHOWN else ""
     raise Conflict(
-        f"'{copy.folder}' has what this registry did not put there: {', '.join(best[:_SHOWN])}{more}",
-        "name a new folder, or move your files away; nothing was changed",
+        f"'{copy.folder}' contains files from elsewhere: {', '.join(best[:_SHOWN])}{more}",
+        "choose a new folder or move these files; nothing was changed",
     )
 
 
@@ -250,12 +250,12 @@ def _hex_digest(document: Mapping[str, object]) -> str:
 
 def _conflict(target: Path, status: os.stat_result, wanted: str, *, replace: bool) -> Conflict:
     if stat.S_ISLNK(status.st_mode):
-        return Conflict(f"'{target}' is a symbolic link, which is never replaced", f"name the {wanted} itself")
+        return Conflict(f"'{target}' is a symbolic link; not replacing it", f"give the {wanted} itself")
     if not replace:
         return _exists_conflict(target)
     kind = {stat.S_IFREG: "file", stat.S_IFDIR: "folder"}.get(stat.S_IFMT(status.st_mode), "special file")
-    return Conflict(f"'{target}' is a {kind}, not a {wanted}", f"name a new {wanted}")
+    return Conflict(f"'{target}' is a {kind}, not a {wanted}", f"choose a new {wanted}")
 
 
 def _exists_conflict(target: Path) -> Conflict:
-    return Conflict(f"'{target}' exists already", "name a new one, or use `force` to replace an earlier copy")
+    return Conflict(f"'{target}' already exists", "name a new one, or use `force` to replace an earlier copy")

@@ -154,7 +154,7 @@ def restore_files(
 ) -> list[Path]:
     """Move unpacked files into place, before the commit; return what to remove after it."""
     if late := [number for number in numbers if number not in staged]:
-        raise Conflict(f"{writer.paths.name}@{late[0]} was packed just now", "try again")
+        raise Conflict(f"{writer.paths.name}@{late[0]} was packed concurrently", "try again")
     trash = (pack_writer.restore_files(writer.paths, context.modes, number, staged[number]) for number in numbers)
     return [each for each in trash if each]
 

@@ -64,7 +64,7 @@ def promote(
     reference = Reference.parse_version(ref)
     rules.check_stage(stage, context.stages)
     if force and not reason.strip():
-        raise InvalidInput("`force` needs a reason", "say why with `reason`")
+        raise InvalidInput("`force` requires a reason", "add `reason`")
     if done := _find_done(context, reference.model, request_id, "promoted", stage):
         return done
     try:
@@ -73,7 +73,9 @@ def promote(
         def decide(writer: Writer) -> _Move:
             number = resolve_target(writer, reference)
             if number != ran.number:
-                raise Conflict(f"{reference} became {reference.model}@{number} meanwhile", "look again, then promote")
+                raise Conflict(
+                    f"{reference} changed to {reference.model}@{number} concurrently", "check it again and retry"
+                )
             rules.check_in_use(writer.table, reference.model, number)
             forced = operations.gate.ensure_allowed(context, writer, ran, stage, force)
             rules.check_expected(writer.table.stages, stage, reference.model, expect)
@@ -142,7 +144,7 @@ def rollback(
     Raises:
         NotFound: Nothing held the stage before, or that version was deleted.
         Conflict: That version is archived, the stage points elsewhere than expected, or it was rolled back just now.
-        Refused: Somebody rejected that version for the stage.
+        Refused: A person rejected that version for the stage.
         Damaged: The files are not as they were stored.
         InvalidInput: ``to`` never held the stage.
     """
@@ -154,7 +156,7 @@ def rollback(
     def decide(writer: Writer) -> _Move:
         number = _find_target(context, take_snapshot(writer), stage, to, expect, again)
         if number != checked:
-            raise Conflict(f"{stage} of {name} was moved by another process just now", "look again, then decide")
+            raise Conflict(f"{stage} of {name} was changed concurrently", "check it again and retry")
         return _Move(rules.set_stage(writer.table, name, stage, number), number, {"reason": reason})
 
     return _move(context, name, "rolled-back", stage, decide, request_id, dry_run, sign)
@@ -218,7 +220,7 @@ def alias(
         aliases = writer.table.aliases
         rules.check_expected(aliases, alias, name, expect)
         if remove and alias not in aliases:
-            raise NotFound(f"{name} has no alias '{alias}'", f"registry alias {name} lists them")
+            raise NotFound(f"{name} has no alias '{alias}'", f"run 'registry alias {name}'")
         number = None if reference.selector is None else resolve_target(writer, reference)
         if remove or number is None:
             if number is not None:
@@ -275,7 +277,7 @@ def undo(
 
     def decide(writer: Writer) -> _Move:
         if _find_own_move(context, writer.paths).id != undone.id:
-            raise Conflict(f"{pointer} of {name} was moved by another process just now", "look again, then decide")
+            raise Conflict(f"{pointer} of {name} was moved by another process just now", "check it again and retry")
         table, snapshot = writer.table, take_snapshot(writer)
         rules.check_expected(table.stages if kind == "stage" else table.aliases, pointer, name, expect)
         detail = {"reason": reason, rollbacks.UNDOES: undone.id}
@@ -389,7 +391,7 @@ def _repeated(model: str, done: JournalEntry, pointer: str) -> PointerChange:
     detail = done.event.detail
     if pointer not in (detail.get("stage"), detail.get("alias")):
         raise Conflict(
-            f"request {done.event.id} was used before, for another stage or alias of {model}",
+            f"request {done.event.id} was already used for another stage or alias of {model}",
             "use a request id for one request only",
         )
     return PointerChange(

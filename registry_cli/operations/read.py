@@ -147,7 +147,7 @@ def cat(
     model, record = read_version(context, ref)
     entries = model.manifest(record)
     if file is not None and (only or exclude):
-        raise InvalidInput("a file is named, and globs are given", "name the file, or select files by globs")
+        raise InvalidInput("a file cannot be combined with globs", "give a file or globs")
     chosen = select_files(entries, only, exclude, record.ref)
     if chosen is None:
         chosen = [manifest.find_file(entries, file, record.ref)]
@@ -213,7 +213,7 @@ def read_sidecar(context: RegistryContext, ref: str | Reference, name: str) -> b
     model, record = read_version(context, ref)
     data = model.sidecar(record, name)
     if data is None:
-        raise NotFound(f"{record.ref} has no {name}", f"registry lineage {record.ref} shows what is known")
+        raise NotFound(f"{record.ref} has no {name}", f"run 'registry lineage {record.ref}'")
     return data
 
 

@@ -113,12 +113,12 @@ def register(
     given_params = normalize(PARAM, params, skip_invalid=skip_invalid)
     given_metrics = normalize(METRIC, metrics, skip_invalid=skip_invalid)
     if how not in staging.HOW:
-        raise InvalidInput(f"files can't be taken by '{how}'", f"use {', '.join(staging.HOW)}")
+        raise InvalidInput(f"invalid value how='{how}'", f"use {', '.join(staging.HOW)}")
     named = _name_paths(paths)
     if how != "copy" and any(path == "-" for path, _ in named):
-        raise InvalidInput(f"standard input can't be taken by '{how}'", "copy it")
+        raise InvalidInput(f"standard input cannot be used with how='{how}'", "copy it")
     if update and not if_changed:
-        raise InvalidInput("update has no effect without if_changed", "set both: a new version has all that is given")
+        raise InvalidInput("update requires if_changed", "set both; a new version stores all metadata anyway")
     _check_pointers(context, name, stage, alias, request_id)
     stated = Lineage.coerce(lineage)
     extra = cast("dict[str, object]", redact_value(dict(stated.extra)))
@@ -303,11 +303,11 @@ def _update(context: RegistryContext, ref: str, left: Unstored, request_id: str,
 def _make_capture(context: RegistryContext, stated: Lineage, extra: Mapping[str, object]) -> LineageCapture | None:
     """What captures where a version comes from, its arguments checked; None if there is nothing to capture."""
     if claimed := next(iter(codec.sidecar_digests(extra)), ""):
-        raise InvalidInput(f"the lineage names the digest of {claimed}, which is no file yet", "leave the digest out")
+        raise InvalidInput(f"the lineage gives a digest of {claimed}, which is not a file yet", "remove the digest")
     capture = None if stated.capture is None else values.as_list(stated.capture, "capture")
     caller = context.caller() if context.caller is not None and capture != [] else None
     if capture and caller is None:
-        raise InvalidInput("nothing is known of the program that registers", "open the registry with lineage=True")
+        raise InvalidInput("the calling program is unknown", "open the registry with lineage=True")
     parents = [read_version(context, each) for each in values.as_list(stated.parents, "parents")]
     identities = {version.ref: codec.model_id(model.document()) for model, version in parents}
     user: dict[str, Any] = {

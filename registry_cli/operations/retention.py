@@ -215,7 +215,7 @@ def _drop_useless_packs(context: RegistryContext, plan: Plan) -> Plan:
     owned = [number for number in plan.chosen if pack_writer.is_owned(model.paths, number)]
     found = pack_writer.select_worthwhile(model, owned)
     reasons = dict.fromkeys(plan.chosen, "belongs to another user")
-    reasons |= dict.fromkeys(owned, "to pack it would free nothing")
+    reasons |= dict.fromkeys(owned, "packing would save no space")
     return plan.without({n: why for n, why in reasons.items() if n not in found}).with_freed(found)
 
 
@@ -294,16 +294,16 @@ def _find_remaining(
     model = writer.paths.name
     if writer.table.revision not in revisions or writer.highest != plan.highest:
         raise Conflict(
-            f"{model} has changed since this was planned: revision {plan.revision} and version {plan.highest} then, "
+            f"{model} has changed since the plan was created:  revision {plan.revision} and version {plan.highest} then, "
             f"revision {writer.table.revision} and version {writer.highest} now",
-            "plan it again",
+            "create a new plan",
         )
     there = VersionRanges.from_numbers(ModelReader(writer.paths).numbers(writer.table))
     used = there - writer.table.archived
     fit = {DELETE: there - used, ARCHIVE: used, PACK: there - writer.table.packed}[plan.action]
     if wrong := numbers - fit:
-        state = {DELETE: "archived", ARCHIVE: "in use", PACK: "there and unpacked"}[plan.action]
-        raise Conflict(f"{model}: {wrong} can't be {_EVENTS[plan.action]}: not {state}", "plan it again")
+        state = {DELETE: "archived", ARCHIVE: "in use", PACK: "present and unpacked"}[plan.action]
+        raise Conflict(f"{model}: cannot be {_EVENTS[plan.action]}: {wrong} (not {state})", "create a new plan")
     return numbers, numbers
 
 
@@ -317,7 +317,7 @@ def _execute(
     request: RetentionRequest,
     dry_run: bool = False,
 ) -> tuple[VersionsChanged, list[Path]]:
-    """One change of the stage table to archive, one a version to delete, the oldest first.
+    """One change of the stage table to archive, one per version to delete, the oldest first.
 
     Returns what was done, and the folders that are to be removed after it, without the lock.
     """
@@ -362,7 +362,7 @@ def _iter_steps(
             if not steps and models is not None:
                 raise InvalidInput(
                     f"{name} has no retention policy",
-                    "say how old with `older_than`, for example 90d, or write 'retention' into its model.yaml",
+                    "use `older_than`, for example 90d, or add 'retention' to its model.yaml",
                 )
         except RegistryError as error:
             on_error(error)
@@ -388,7 +388,7 @@ def _list_policy_steps(
     )
     for metric in dict.fromkeys(undirected):
         on_warning(
-            f"{name}: the direction of metric '{metric}' is not known, so its retention policy keeps every "
+            f"{name}: the direction of metric '{metric}' is unknown, so its retention policy keeps every "
             f"version; write {metric}:N:min or {metric}:N:max, or declare 'metrics: {{{metric}: lower}}'"
         )
     return steps
@@ -431,7 +431,9 @@ def _iter_revisions(plans: Iterable[Plan]) -> Iterator[tuple[Plan, int]]:
     seen = set()
     for plan in plans:
         if (plan.model, plan.action) in seen:
-            raise InvalidInput(f"there are two plans to {plan.action} versions of {plan.model}", "apply one of them")
+            raise InvalidInput(
+                f"the file contains two plans to {plan.action} versions of {plan.model}", "apply one of them"
+            )
         seen.add((plan.model, plan.action))
         before = moves.get(plan.model, 0)
         yield plan, plan.revision + before

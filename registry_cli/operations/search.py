@@ -167,7 +167,7 @@ def get_model(context: RegistryContext, name: str, *, as_of: str | datetime | No
     past = _as_of(snapshot, then)
     if past is None:
         reader.ensure_exists(snapshot.paths, snapshot.table)
-        raise NotFound(f"there was no model '{name}' yet at {then}")
+        raise NotFound(f"model '{name}' did not exist at {then}")
     return past[0].model.record(past[0].state, past[1])
 
 
@@ -422,8 +422,8 @@ class KnownNames:
     def describe_unknown(self, kind: str, name: str) -> str:
         known, root = self._known(kind), self._context.layout
         now = model_names.find_renamed_model(root, name) if kind == "model" and is_model_name(name) else None
-        hint = f"it is called {now} now" if now else suggest(name, known)
+        hint = f"it was renamed to '{now}'" if now else suggest(name, known)
         if not hint and kind == "stage":
-            hint = f"this registry has: {', '.join(known)}"
+            hint = f"available: {', '.join(known)}"
         article = "an" if kind == "alias" else "a"
-        return f"the query names {article} {kind} '{name}', which does not exist{hint and f'; {hint}'}"
+        return f"the query refers to {article} {kind} '{name}' that does not exist{hint and f'; {hint}'}"

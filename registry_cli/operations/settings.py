@@ -48,7 +48,7 @@ class SettingsScope(NamedTuple):
         folder = layout.model(name).root
         if "/" not in name and folder.is_dir() and not folder.is_symlink():
             return cls(group=name)
-        raise NotFound(f"there is no model or group '{name}'", "registry list shows the models that are here")
+        raise NotFound(f"model or group '{name}' not found", "run 'registry list'")
 
     @classmethod
     def for_model(cls, name: str, snapshot: ModelSnapshot | None = None) -> SettingsScope:
@@ -113,7 +113,7 @@ def load_registry_document(layout: Layout) -> SettingsDocument:
     try:
         return SettingsDocument(*codec.load_with_lines(layout.config, layout.config.name), REGISTRY_KEYS)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"there is no registry in {layout.root}") from None
+        raise NotFound(f"no registry in {layout.root}") from None
 
 
 def load_group_document(layout: Layout, name: str) -> SettingsDocument | None:
@@ -124,7 +124,7 @@ def load_group_document(layout: Layout, name: str) -> SettingsDocument | None:
         return None
     for key in ("owner", "description"):
         if not isinstance(document.get(key, ""), str):
-            raise source.error((key,), "is no text", "write it in quotes")
+            raise source.error((key,), "must be text", "put it in quotes")
     return _check_keys(SettingsDocument(document, source, GROUP_KEYS))
 
 
@@ -135,7 +135,7 @@ def load_model_document(layout: Layout, scope: SettingsScope) -> SettingsDocumen
         what = str(snapshot.paths.model.relative_to(layout.root))
         return _check_keys(SettingsDocument(*codec.parse_with_lines(snapshot.text(what), what), MODEL_KEYS))
     except FileNotFoundError:
-        raise NotFound(f"there is no model '{scope.model}'", "registry list shows the models that are here") from None
+        raise NotFound(f"model '{scope.model}' not found", "run 'registry list'") from None
 
 
 def _check_keys(level: SettingsDocument) -> SettingsDocument:
@@ -153,7 +153,7 @@ class RetentionPolicies:
         self._wide = {"": _parse_retention(registry)}
 
     def for_scope(self, scope: SettingsScope) -> RetentionPolicy:
-        """The rules for a scope. Raises :class:`InvalidInput` for a slip in one of its documents."""
+        """The rules for a scope. Raises :class:`InvalidInput` for an error in one of its documents."""
         if scope.group not in self._wide:
             group = load_group_document(self._layout, scope.group)
             self._wide[scope.group] = _parse_retention(group).over(self._wide[""]) if group else self._wide[""]
@@ -211,8 +211,8 @@ def ensure_outside_registry(layout: Layout, policies: Policies) -> None:
                 if word.startswith("/") and "{" not in word and is_inside(word, layout.root):
                     raise rule.source.error(
                         rule.path,
-                        f"'{escape_for_message(word)}' lies inside the registry",
-                        "keep programs elsewhere: whoever may write there could change it after it was trusted",
+                        f"'{escape_for_message(word)}' is inside the registry",
+                        "keep programs elsewhere: anyone who can write there could change it after it was trusted",
                     )
 
 
@@ -227,5 +227,7 @@ def create_registry(
     """Make the folder ``root`` a registry. Raises :class:`Conflict`, and :class:`InvalidInput` for its stages."""
     chosen = tuple(names.stage_name(stage) for stage in as_list(stages, "stages"))
     if not chosen or len(set(chosen)) != len(chosen):
-        raise InvalidInput("a registry has at least one stage, each once", "for example: development, production")
+        raise InvalidInput(
+            "a registry needs at least one stage and no duplicates", "for example: development, production"
+        )
     creation.make_registry(Layout(Path(root).absolute()), shared, chosen, format_time(now()))

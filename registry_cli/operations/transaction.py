@@ -165,7 +165,7 @@ def ensure_not_former_name(context: RegistryContext, name: str, reuse_name: bool
     if now := store.model_names.find_renamed_model(context.layout, name, most=None, but=but):
         raise Conflict(
             f"'{name}' is a former name of the model '{now}'",
-            f"use {now}, or add `reuse_name` to make another model of that name",
+            f"use '{now}', or add `reuse_name` to create another model with this name",
         )
 
 
@@ -217,7 +217,7 @@ class EventSigner:
         draft = self.draft
         again = _bind_record(event, model)
         if draft is None or replace(again, id=draft.id, at=draft.at) != draft:
-            raise Conflict(f"{model.name} was changed while this was being signed", "look again, then decide")
+            raise Conflict(f"{model.name} was changed during signing", "check it again and retry")
         return replace(draft, detail={**draft.detail, "signature": self._signature})
 
 

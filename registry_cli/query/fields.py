@@ -169,8 +169,8 @@ def parse_field(text: str) -> QueryField:
     if family in _KEYED and key:
         return QueryField(family, key)
     if family in _KEYED:
-        raise InvalidInput(f"'{escape_for_message(text)}' needs a name", f"write it as {family}.NAME")
-    raise InvalidInput(f"there is no field '{escape_for_message(text)}'", _suggestion(family, key))
+        raise InvalidInput(f"'{escape_for_message(text)}' requires a name", f"use {family}.NAME")
+    raise InvalidInput(f"unknown field '{escape_for_message(text)}'", _suggestion(family, key))
 
 
 def _suggestion(family: str, key: str) -> str:
@@ -181,7 +181,7 @@ def _suggestion(family: str, key: str) -> str:
         return f"did you mean '{escape_for_message(name)}'?"
     if not key and family.isidentifier():
         name = escape_for_message(family)
-        return f"a metric is written metrics.{name}, a param params.{name}, a tag tags.{name}"
+        return f"use metrics.{name} for a metric, params.{name} for a param, tags.{name} for a tag"
     return f"use {', '.join(_PLAIN)}, or one of {', '.join(f'{name}.NAME' for name in _KEYED)}"
 
 

@@ -59,19 +59,19 @@ def query_error(message: str, column: int, hint: str = "") -> InvalidInput:
 def tokenize(text: str) -> Iterator[Token]:
     """The tokens of ``text``, and the end. Raises :class:`InvalidInput` for what is none."""
     if len(text) > TEXT_LENGTH:
-        raise InvalidInput(f"query: the text has {len(text):,} characters", f"{TEXT_LENGTH:,} is the most")
+        raise InvalidInput(f"query: {len(text):,} characters", f"the limit is {TEXT_LENGTH:,}")
     if not text.isascii() and (strange := re.search("[\ud800-\udfff]", text)):
-        raise query_error("the text is not valid UTF-8", strange.start() + 1)
+        raise query_error("not valid UTF-8", strange.start() + 1)
     at = len(text) - len(text.lstrip())
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
             if text[at] == "!":
-                raise query_error("there is no operator '!'", at + 1, "use 'not' or '!='")
-            raise query_error("the quote is not closed", at + 1, f"end it with another {text[at]}")
+                raise query_error("unknown operator '!'", at + 1, "use 'not' or '!='")
+            raise query_error("unclosed quote", at + 1, f"add a closing {text[at]}")
         kind = str(match.lastgroup)
         if match[kind] == "<>":
-            raise query_error("there is no operator '<>'", at + 1, "did you mean '!='?")
+            raise query_error("unknown operator '<>'", at + 1, "did you mean '!='?")
         yield Token(kind, "=" if match[kind] == "==" else match[kind], at + 1)
         at = match.end()
     yield Token("end", "", at + 1)
@@ -88,12 +88,12 @@ _LEADING_ZERO = re.compile(r"[+-]?0[0-9]", re.ASCII)
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{8,64})\Z", re.ASCII)
 _TEXTUAL = frozenset({fields.TEXT, fields.MEMBERS, fields.DIGEST, fields.ANY})
 _EXAMPLES = {
-    fields.NUMBER: "write it as 0.9, -2 or 1e-3, without quotes",
-    fields.SIZE: "write it as 1000, 1.5GB or 1GiB",
-    fields.TIME: "write it as 2026-03-03, 2026-03-03T10:00, yesterday or 7d ago; for 'in the last 7 days' use age < 7d",
-    fields.AGE: "write it as 30d; the units are s, min, h, d, w, y",
-    fields.TRUTH: "write true or false",
-    fields.DIGEST: "write at least its first 8 hex digits",
+    fields.NUMBER: "use a form like 0.9, -2 or 1e-3, without quotes",
+    fields.SIZE: "use a form like 1000, 1.5GB or 1GiB",
+    fields.TIME: "use 2026-03-03, 2026-03-03T10:00, yesterday or 7d ago; for the last 7 days use age < 7d",
+    fields.AGE: "use a form like 30d; the units are s, min, h, d, w, y",
+    fields.TRUTH: "use true or false",
+    fields.DIGEST: "use at least the first 8 hex digits",
 }
 
 
@@ -101,9 +101,9 @@ def check_operator(field: QueryField, sign: str, token: Token) -> None:
     """Raise :class:`InvalidInput` for an operator that a field of this type does not have."""
     name = escape_for_message(field.name)
     if sign in ORDER and field.type in (fields.MEMBERS, fields.TRUTH, fields.DIGEST):
-        raise token.error(f"'{token.text}' needs an order, and {name} has none,", "use =, != or in")
+        raise token.error(f"'{token.text}' needs ordered values, but {name} has no order", "use =, != or in")
     if sign in ("~", "like", "contains") and field.type not in _TEXTUAL:
-        raise token.error(f"{token} is for text, and {name} is {field.type},")
+        raise token.error(f"{token} applies to text, but {name} is {field.type}")
 
 
 def token_text(token: Token) -> str:
@@ -142,10 +142,10 @@ def parse_comparison(field: QueryField, sign: str, token: Token) -> Predicate:
         return predicates.has_prefix(match[1])
     literal = _parse_literal(field, token, text)
     if sign in ORDER and isinstance(literal, bool):
-        raise token.error(f"'{sign}' needs an order, and true and false have none,", "use = or !=")
+        raise token.error(f"'{sign}' needs ordered values, but true and false have no order", "use = or !=")
     if sign in ORDER and field.type == fields.TEXT and token.kind == "word" and _NUMBER.match(text):
-        hint = f"to compare texts write '{escape_for_message(text)}' in quotes"
-        raise token.error(f"{escape_for_message(field.name)} is text, not a number,", hint)
+        hint = f"to compare text, put '{escape_for_message(text)}' in quotes"
+        raise token.error(f"{escape_for_message(field.name)} is text, not a number", hint)
     return predicates.compare(KINDS[type(literal)], sign, literal)
 
 
@@ -190,7 +190,7 @@ def _parse_amount(field: QueryField, token: Token, read: Callable[[], _T]) -> _T
 
 def _unexpected_value(field: QueryField, token: Token, error: InvalidInput | None = None) -> InvalidInput:
     hint = error.hint if error and field.type != fields.TIME else _EXAMPLES[field.type]
-    found = error.message if error else f"{escape_for_message(token.text)} is none"
+    found = error.message if error else f"{escape_for_message(token.text)} is not"
     return token.error(f"expected {field.type}: {found},", hint)
 
 
@@ -242,7 +242,7 @@ class Parser:
         self._tokens = tokens
         self._at = self._terms = 0
         if self._peek().kind == "end":
-            raise InvalidInput("query: there is nothing in it", "write one as in: metrics.auc >= 0.9")
+            raise InvalidInput("query: empty", "for example: metrics.auc >= 0.9")
         levels = [_Level(None, False, [[]])]
         while True:
             self._operand(levels)
@@ -258,7 +258,7 @@ class Parser:
                 negate = not negate
             elif token.is_mark("("):
                 if len(levels) > DEPTH:
-                    raise token.error(f"brackets are nested deeper than {DEPTH}")
+                    raise token.error(f"parentheses are nested deeper than {DEPTH}")
                 levels.append(_Level(token, negate, [[]]))
                 negate = False
             else:
@@ -284,11 +284,11 @@ class Parser:
 
     def _unexpected(self, token: Token, level: _Level) -> InvalidInput:
         if token.kind == "end" and level.start:
-            return level.start.error("the bracket is not closed", "end it with )")
+            return level.start.error("unclosed parenthesis", "add a closing )")
         if token.is_mark(")"):
-            return token.error("there is no open bracket for ')'")
+            return token.error("unmatched ')'")
         before = self._tokens[self._at - 2]
-        hint = _suggestion(token) or ("text of many words goes in quotes" if before.kind == "word" else "")
+        hint = _suggestion(token) or ("put text of several words in quotes" if before.kind == "word" else "")
         return token.error(f"expected 'and' or 'or' before {token}", hint)
 
     def _term(self, token: Token) -> Node:
@@ -312,8 +312,8 @@ class Parser:
             token = self._next()
         sign = token.text if token.kind == "operator" else token.keyword
         if negated and (sign in ORDER or sign in ("=", "!=")):
-            hint = f"write not {escape_for_message(field.name)} {sign} …"
-            raise token.error(f"'not' can't stand before '{sign}'", hint)
+            hint = f"use: not {escape_for_message(field.name)} {sign} …"
+            raise token.error(f"'not' cannot precede '{sign}'", hint)
         if sign == "exists":
             return Not(Term(field)) if negated else Term(field)
         check_operator(field, sign, token)
@@ -332,7 +332,7 @@ class Parser:
             return Term(field, self._members(field), negated)
         if token.kind != "operator":
             hint = _suggestion(token) or "use = != < <= > >= ~ like in contains exists"
-            raise token.error(f"expected an operator, not {token}," if token.text else "expected an operator", hint)
+            raise token.error(f"expected an operator, not {token}" if token.text else "expected an operator", hint)
         unequal = sign == "!="
         return Term(field, [parse_comparison(field, "=" if unequal else sign, self._value(field))], unequal)
 
@@ -355,7 +355,7 @@ class Parser:
     def _members(self, field: QueryField) -> Sequence[Predicate]:
         start = self._next()
         if not start.is_mark("("):
-            raise start.error("expected '('", "write it as in (a, b)")
+            raise start.error("expected '('", "use a form like (a, b)")
         found: list[Token] = []
         while True:
             token = self._value(field)
@@ -371,7 +371,7 @@ class Parser:
     def _count(self, token: Token) -> None:
         self._terms += 1
         if self._terms > TERMS:
-            raise token.error(f"there are more than {TERMS:,} terms")
+            raise token.error(f"more than {TERMS:,} terms")
 
     def _peek(self) -> Token:
         return self._tokens[self._at]

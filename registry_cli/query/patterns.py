@@ -33,8 +33,8 @@ def compile_regex(pattern: str) -> Callable[[str], bool]:
             search = re.compile(pattern).search
     except (re.error, OverflowError, RecursionError, MemoryError) as error:
         deep = isinstance(error, (RecursionError, MemoryError))
-        hint = "it is nested too deep" if deep else escape_for_message(str(error))
-        raise InvalidInput(f"'{escape_for_message(pattern)}' is no regular expression", hint) from None
+        hint = "it is nested too deeply" if deep else escape_for_message(str(error))
+        raise InvalidInput(f"'{escape_for_message(pattern)}' is not a valid regular expression", hint) from None
     return lambda text: search(text[:SUBJECT_LENGTH]) is not None
 
 
@@ -66,7 +66,7 @@ def compile_wildcard(pattern: str) -> Callable[[str], bool]:
 
 def _check_length(pattern: str) -> None:
     if len(pattern) > PATTERN_LENGTH:
-        raise InvalidInput(f"the pattern has {len(pattern):,} characters", f"{PATTERN_LENGTH:,} is the most")
+        raise InvalidInput(f"the pattern has {len(pattern):,} characters", f"the limit is {PATTERN_LENGTH:,}")
 
 
 def _pieces(pattern: str) -> list[str]:
@@ -131,9 +131,7 @@ def limit_regex_time(meter: RegexBudget, patterns: Sequence[str]) -> Iterator[No
         yield
         return
     shown = " or ".join(f"'{escape_for_message(pattern)}'" for pattern in patterns[:2])
-    too_long = InvalidInput(
-        f"query: the pattern takes too long: {shown}", "avoid a repeat inside a repeat, as in (a+)+"
-    )
+    too_long = InvalidInput(f"query: the pattern takes too long: {shown}", "avoid nested repeats such as (a+)+")
     expired = False
 
     def check_time(_number: int, _frame: FrameType | None) -> None:
@@ -159,8 +157,8 @@ def _refuse_nested(patterns: Iterable[str]) -> None:
     for pattern in patterns:
         if _is_nested(_parse_tree(pattern), inside=False):
             raise InvalidInput(
-                f"query: the pattern has a repeat inside a repeat: '{escape_for_message(pattern)}'",
-                "outside of the main thread such a pattern can't be stopped",
+                f"query: the pattern has nested repeats:  '{escape_for_message(pattern)}'",
+                "outside the main thread such a pattern cannot be interrupted",
             )
 
 

@@ -175,10 +175,10 @@ def parse_sort(text: str) -> Ordering:
         InvalidInput: a field or direction does not exist.
     """
     if len(text) > ORDER_LENGTH:
-        raise InvalidInput(f"the order has {len(text):,} characters", f"{ORDER_LENGTH:,} is the most")
+        raise InvalidInput(f"the sort order has {len(text):,} characters", f"the limit is {ORDER_LENGTH:,}")
     parts = [part.strip() for part in split_fields(text)]
     if len(parts) > FIELDS:
-        raise InvalidInput(f"the order has {len(parts)} fields", f"{FIELDS} is the most")
+        raise InvalidInput(f"the sort order has {len(parts)} fields", f"the limit is {FIELDS}")
     return Ordering(text, [_parse_key(part) for part in parts])
 
 
@@ -195,10 +195,10 @@ def split_fields(text: str) -> list[str]:
 
 def _parse_key(part: str) -> tuple[QueryField, bool]:
     if not part:
-        raise InvalidInput("a field is missing in the order", "write it as metrics.auc:desc,created")
+        raise InvalidInput("a field is missing in the sort order", "for example: metrics.auc:desc,created")
     name, mark, direction = part.rpartition(":")
     if mark and "." in name and direction.strip().lower() in _MISSPELT:  # else it would be a metric of that odd name
-        raise InvalidInput(f"'{escape_for_message(direction)}' is no direction", "write :asc or :desc")
+        raise InvalidInput(f"'{escape_for_message(direction)}' is not a sort direction", "use :asc or :desc")
     if not mark or direction.strip().lower() not in ("asc", "desc"):
         name, direction = part, "asc"
     field = parse_field(name)

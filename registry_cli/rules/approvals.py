@@ -96,7 +96,7 @@ def collect_approvals(
     found += refused
     known = [each.event.document() for each in found]
     for other in parse_events((entry for entry in listed if entry not in known), ACTIONS):
-        why = "not the last word" if other.document() in every else "not in the history"
+        why = "superseded" if other.document() in every else "not in the history"
         found.append(RecordedApproval(other, why))
     return tuple(sorted(found, key=lambda each: each.event.at))
 
@@ -115,12 +115,12 @@ def _find_lapse(event: Event, version: VersionRecord, record: str, listed: Seque
     try:
         now = describe_subject(version, record)
         if event.detail.get("record") != now["record"] or event.detail.get("digest") != now["digest"]:
-            return "about another version"
+            return "for another version"
         basis = event.detail["basis"]
         if changed := [name for name in _BASIS if basis.get(name) != now["basis"][name]]:
             return f"{' and '.join(changed)} changed"
     except Exception as error:  # an unforeseen document
-        return "" if event.action == REJECTED else f"can't be told: {type(error).__name__}"
+        return "" if event.action == REJECTED else f"cannot be evaluated: {type(error).__name__}"
     if event.action == APPROVED and event.document() not in listed:
         return "not in the annotation"
     return ""

@@ -274,8 +274,8 @@ def _check_named(versions: Sequence[VersionRecord], lower: Collection[str], high
     measured = {name for version in versions for name in version.metrics}
     if versions and (unknown := sorted((set(lower) | set(higher)) - measured)):
         known = ", ".join(sorted(measured)[:_NAMED])
-        hint = f"they have: {known}" if known else ""
-        raise InvalidInput(f"none of these versions has a metric '{unknown[0]}'", hint)
+        hint = f"available: {known}" if known else ""
+        raise InvalidInput(f"none of these versions has the metric '{unknown[0]}'", hint)
 
 
 def best(values: Sequence[float | None], lower: bool | None) -> tuple[int, ...]:

@@ -43,8 +43,8 @@ def replay(entries: Iterable[JournalEntry], until: str) -> PastState | None:
     while past and past[-1].event.at > until:
         later.append(past.pop())
     if rebuilt := next((each.event for each in reversed(later) if each.event.action == "repaired"), None):
-        message = f"what was at {until} is lost: the journal was written anew at {rebuilt.at}"
-        raise Damaged(message, "ask for a later time")
+        message = f"no history before {rebuilt.at}, when the journal was rebuilt"
+        raise Damaged(message, "use a later time")
     last = next((each for each in reversed(past) if each.event.action != "passed-over"), None)
     if last is None or last.event.action == MODEL_DELETED:
         return None
@@ -117,15 +117,15 @@ def parse_checkpoint(text: str) -> Checkpoint | None:
 
 def parse_checkpoint_file(text: str, what: str) -> list[Checkpoint]:
     """Parse a file with one checkpoint per line. Raises :class:`InvalidInput` for an invalid line, and without any."""
-    found, hint = [], "registry history --all --checkpoint writes them"
+    found, hint = [], "create one with 'registry history --all --checkpoint'"
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             checkpoint = parse_checkpoint(line.strip())
             if checkpoint is None:
-                raise InvalidInput(f"line {number} of {what} is no checkpoint", hint)
+                raise InvalidInput(f"line {number} of {what} is not a checkpoint", hint)
             found.append(checkpoint)
     if not found:
-        raise InvalidInput(f"{what} has no checkpoint in it", hint)
+        raise InvalidInput(f"{what} contains no checkpoint", hint)
     return found
 
 
@@ -134,7 +134,7 @@ def select_checkpoints(checkpoints: list[Checkpoint], models: list[str]) -> list
     known = {each.model for each in checkpoints}
     for name in models:
         if name not in known:
-            raise InvalidInput(f"there is no checkpoint of {name}", f"there are some of {', '.join(sorted(known)[:5])}")
+            raise InvalidInput(f"no checkpoint of {name}", f"available: {', '.join(sorted(known)[:5])}")
     return [each for each in checkpoints if each.model in models]
 
 
@@ -194,10 +194,10 @@ def parse_event_filter(
     """Check the options of a filter. Raises :class:`InvalidInput` for an unknown action, with the nearest one."""
     asked = frozenset(actions)
     for action in sorted(asked - set(ACTIONS)):
-        hint = suggest(action, ACTIONS) or f"there are {', '.join(ACTIONS)}"
-        raise InvalidInput(f"there is no action '{action}'", hint)
+        hint = suggest(action, ACTIONS) or f"available: {', '.join(ACTIONS)}"
+        raise InvalidInput(f"unknown action '{action}'", hint)
     if since and until and since >= until:
-        raise InvalidInput("the time ends before it begins", "give `until` a later time than `since`")
+        raise InvalidInput("the end of the period is before its start", "use a later time for `until` than for `since`")
     return EventFilter(since or "", until or "", asked, stage or "")
 
 

@@ -156,12 +156,12 @@ class Directions:
         if value is None:
             return cls()
         if not isinstance(value, Mapping):
-            raise source.error((KEY,), "is not a mapping", "write 'name: lower' or 'name: higher' lines below it")
+            raise source.error((KEY,), "is not a mapping", "use 'name: lower' or 'name: higher' lines below it")
         found = {}
         for name, direction in value.items():
             source.checked((KEY, name), values.key, name)
             if direction not in (LOWER, HIGHER):
-                raise source.error((KEY, name), f"'{str(direction)[:40]}' is not a direction", "write lower or higher")
+                raise source.error((KEY, name), f"'{str(direction)[:40]}' is not a direction", "use lower or higher")
             found[name] = direction, source
         return cls(found)
 

@@ -125,7 +125,7 @@ def make_plan(known: RetentionInput, rules: RetentionRules, now: datetime, actio
         # Archived versions may have archived parents, but none that are deleted: they can be restored.
         needing = newest_first if action == DELETE else concerned
         candidates = {version.number for version in concerned}
-        why, outside = _format_reason(rules, action), "archived already" if action == ARCHIVE else "in use"
+        why, outside = _format_reason(rules, action), "already archived" if action == ARCHIVE else "in use"
     _keep_parents(known, needing, kept, candidates)
     verdicts = [
         RetentionDecision(number, number not in kept, kept.get(number, why))
@@ -169,7 +169,7 @@ def _iter_kept(
         parsed = query.parse(rules.where)
         with parsed.bounded():
             fits = {version.number for version in versions if parsed.matches(version, now)}
-        yield {version.number: "does not fit the query" for version in versions if version.number not in fits}
+        yield {version.number: "does not match the query" for version in versions if version.number not in fits}
 
 
 def _iter_young(
@@ -188,7 +188,7 @@ def _iter_young(
 def _iter_best(versions: Iterable[VersionRecord], best: Best) -> Iterator[tuple[int, str]]:
     """Of equal values the newest is the best. Without a direction, any version may be the best."""
     if best.lowest is None:
-        words = f"the direction of {best.metric} is not known"
+        words = f"the direction of {best.metric} is unknown"
         yield from ((version.number, words) for version in versions)
         return
     sign = -1 if best.lowest else 1
@@ -251,7 +251,7 @@ def _format_reason(rules: RetentionRules, action: str) -> str:
         words.append(f"not one of the newest {rules.keep}")
     words += [f"not one of the best {best.most} by {best.metric}" for best in rules.best]
     if rules.where:
-        words.append("fits the query")
+        words.append("matches the query")
     return ", ".join(words)
 
 
@@ -278,5 +278,5 @@ def check_metrics(rules: RetentionRules, versions: Sequence[VersionRecord], mode
     for best in rules.best:
         if versions and best.metric not in known:
             names = sorted(known)
-            hint = suggest(best.metric, names, 0.6) or f"they have: {', '.join(names[:10]) or 'none'}"
+            hint = suggest(best.metric, names, 0.6) or f"available: {', '.join(names[:10]) or 'none'}"
             raise InvalidInput(f"no version of {model} has the metric '{escape_for_message(best.metric)}'", hint)

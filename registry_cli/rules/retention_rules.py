@@ -47,7 +47,7 @@ class Best(NamedTuple):
         if match is None or (match[1] and match[4]):
             raise InvalidInput(
                 f"invalid rule for the best versions: '{escape_for_message(text)}'",
-                "write auc:3 for the 3 highest, -loss:3 or loss:3:min for the 3 lowest",
+                "use auc:3 for the 3 highest, -loss:3 or loss:3:min for the 3 lowest",
             )
         lowest = True if match[1] else {"min": True, "max": False, None: None}[match[4]]
         return cls(match[2], _count(int(match[3]), "best"), lowest)
@@ -70,8 +70,8 @@ class Best(NamedTuple):
         """Return the error for a rule without a direction."""
         name = escape_for_message(self.metric)
         return InvalidInput(
-            f"'{name}:{self.most}' does not say whether to keep the lowest or the highest values: {why}",
-            f"write {name}:{self.most}:min or {name}:{self.most}:max, or declare 'metrics: {{{name}: lower}}' in model.yaml",
+            f"'{name}:{self.most}' needs to state whether to keep the lowest or highest values: {why}",
+            f"use {name}:{self.most}:min or {name}:{self.most}:max, or declare 'metrics: {{{name}: lower}}' in model.yaml",
         )
 
 
@@ -116,7 +116,7 @@ class RetentionRules:
         if not 0 <= keep_holders <= MOST:
             raise InvalidInput("the number of holders to keep is out of range", f"0 to {MOST:,}")
         if older_than is None and keep is None and not rules.best and where is None:
-            raise InvalidInput("nothing says which versions", "say how old, how many to keep, the best, or a query")
+            raise InvalidInput("no rule selects versions", "give an age, a number to keep, the best, or a query")
         return rules
 
     def directed(self, directions: Directions, *, strict: bool) -> RetentionRules:
@@ -127,7 +127,7 @@ class RetentionRules:
         best = tuple(each.directed(directions) for each in self.best)
         unknown = [each for each in best if each.lowest is None]
         if strict and unknown:
-            raise unknown[0].ambiguous("the direction of this metric is not known")
+            raise unknown[0].ambiguous("the direction of this metric is unknown")
         return replace(self, best=best)
 
     @property
@@ -157,14 +157,14 @@ class RetentionPolicy:
         if value is None:
             return cls()
         if not isinstance(value, dict):
-            raise source.error(_ROOT, "is no mapping", "write archive: and prune: below it")
+            raise source.error(_ROOT, "must be a mapping", "use archive: and prune: below it")
         _check_keys(value, SECTIONS, _ROOT, source)
         found = {key: _parse_section(each, (*_ROOT, key), source) for key, each in value.items()}
         prune = found.get("prune")
         if prune and not prune.older_than:
-            raise source.error((*_ROOT, "prune"), "has no 'older_than'", "what is deleted is gone: say how old")
+            raise source.error((*_ROOT, "prune"), "has no 'older_than'", "deleting requires a minimum age")
         if prune and prune.compress:
-            raise source.error((*_ROOT, "prune", "compress"), "is for what is archived", "write it below archive:")
+            raise source.error((*_ROOT, "prune", "compress"), "only applies to archiving", "move it below archive:")
         return cls(found.get("archive"), prune, dict.fromkeys(found, source))
 
     def over(self, other: RetentionPolicy) -> RetentionPolicy:
@@ -201,23 +201,23 @@ def _parse_section(value: Any, path: Path, source: SettingsSource) -> RetentionR
     if value is None or value == {}:
         return None
     if not isinstance(value, dict):
-        raise source.error(path, "is no mapping", f"write {', '.join(KEYS[:3])} … below it")
+        raise source.error(path, "must be a mapping", f"use {', '.join(KEYS[:3])} … below it")
     _check_keys(value, KEYS, path, source)
     best = value.get("best", [])
     best = [best] if isinstance(best, str) else best
     if not isinstance(best, list) or not all(isinstance(each, str) for each in best):
-        raise source.error((*path, "best"), "is no text, nor a list of texts", "write auc:3, or [auc:3, -loss:3]")
+        raise source.error((*path, "best"), "must be text or a list of text", "for example auc:3 or [auc:3, -loss:3]")
     for key, kind, words in (
-        ("older_than", str, "a text, as 90d"),
-        ("where", str, "a text"),
+        ("older_than", str, "text such as 90d"),
+        ("where", str, "text"),
         ("keep", int, "a number"),
         ("keep_holders", int, "a number"),
     ):
         if key in value and type(value[key]) is not kind:
-            raise source.error((*path, key), "is no right value", f"it is {words}")
+            raise source.error((*path, key), "is not valid", f"use {words}")
     compress = value.get("compress", False)
     if not isinstance(compress, (bool, str)) or compress not in _COMPRESSIONS:
-        raise source.error((*path, "compress"), "is no right value", "it is true, false, gzip or zstd")
+        raise source.error((*path, "compress"), "is not valid", "use true, false, gzip or zstd")
     rules: RetentionRules = source.checked(path, lambda: RetentionRules.build(**{**value, "best": best}))
     return rules
 
@@ -226,8 +226,8 @@ def _check_keys(value: Mapping[str, Any], known: tuple[str, ...], path: Path, so
     """Refuse an unknown rule: ignoring it would remove what it was to keep."""
     for key in value:
         if key not in known:
-            hint = suggest(key, known, 0.6) or f"there are: {', '.join(known)}"
-            raise source.error((*path, key), f"there is no key '{escape_for_message(key)}' here", hint)
+            hint = suggest(key, known, 0.6) or f"available: {', '.join(known)}"
+            raise source.error((*path, key), f"unknown key '{escape_for_message(key)}'", hint)
 
 
 def _count(number: int, what: str) -> int:

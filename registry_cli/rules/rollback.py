@@ -101,7 +101,7 @@ def check_recent_rollback(line: StageTimeline, model: str, stage: str, current: 
     ago = f"{int(age) // 60} min ago" if age >= 60 else f"{max(int(age), 0)} s ago"
     raise RecentRollback(
         f"{stage} of {model} was rolled back from {before} to {after} by {event.by} {ago}",
-        f"registry rollback {model} {stage} --list shows where it is now; `again` rolls it back once more",
+        f"run 'registry rollback {model} {stage} --list'; add `again` to roll back once more",
         current,
     )
 
@@ -134,20 +134,20 @@ def find_rollback_target(table: StageTable, model: str, stage: str, line: StageT
     if to is not None and (to == current or to not in line.holders):
         can = " ".join(f"{model}@{number}" for number in list_candidates(table, stage, line, line.holders)[:10])
         raise InvalidInput(
-            f"{stage} of {model} is at {model}@{to} already" if to == current else f"{model}@{to} never held {stage}",
-            f"a rollback can go to {can}" if can else "there is no version to roll back to",
+            f"{stage} of {model} is already {model}@{to}" if to == current else f"{model}@{to} never held {stage}",
+            f"possible targets: {can}" if can else "there is no version to roll back to",
         )
     target = to if to is not None else next(iter(list_targets(table, stage, line)), None)
     if target is None:
-        raise NotFound(f"nothing held {stage} of {model} before", "there is no version to roll back to")
+        raise NotFound(f"no other version has held {stage} of {model}", "there is no version to roll back to")
     message = f"{model}@{target}, which held {stage} before,"
     further = suggest_rollback(table, model, stage, line, target)
     if target in table.deleted:
         raise NotFound(f"{message} was deleted", further)
     if target in table.archived:
-        raise Conflict(f"{message} is archived", f"registry restore {model}@{target} first, or {further}")
+        raise Conflict(f"{message} is archived", f"run 'registry restore {model}@{target}' first, or {further}")
     if target in line.rejected:
-        raise Refused(f"{message} was rejected for it: registry approvals {model}@{target}", further)
+        raise Refused(f"{message} was rejected for it (see 'registry approvals {model}@{target}')", further)
     return target
 
 
@@ -159,7 +159,7 @@ def suggest_rollback(table: StageTable, model: str, stage: str, line: StageTimel
     following = next((each for each in (*behind, *can) if each in can and each != number), None)
     if following is None:
         return "promote another version"
-    return f"registry rollback {model} {stage} --to {following} goes to the next"
+    return f"for the next candidate: registry rollback {model} {stage} --to {following}"
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def check_rollback_targets(
 ) -> None:
     """Raise :class:`Conflict` if ``numbers`` has a version that a rollback of an occupied stage would go to."""
     for stage, target in find_rollback_targets(table, numbers, chains).items():
-        message = f"{model}@{target} is what a rollback of {stage} would go to"
+        message = f"{model}@{target} is the rollback target of {stage}"
         raise Conflict(message, "keep it, or use `force` with a `reason`")
 
 
@@ -230,7 +230,7 @@ def find_own_move(newest: Iterable[Event], model: str, author: str) -> Event:
     """Return the last move of a stage or an alias by ``author``; ``newest`` are the events, the newest first.
 
     Raises:
-        Conflict: Somebody moved the pointer since, or nobody but others moved one, or it was an undo.
+        Conflict: The pointer was moved since, only others moved one, or it was an undo.
         NotFound: Nothing was moved yet.
     """
     later: dict[tuple[str, str], Event] = {}

@@ -41,8 +41,8 @@ class ScanRules:
             return self
         if MODES.index(check_mode(mode, "`scan`")) < MODES.index(self.mode):
             raise Refused(
-                f"this registry scans with '{self.mode}', and '{mode}' is laxer",
-                "use `unsafe` to register one version all the same",
+                f"this registry requires scan mode '{self.mode}'; '{mode}' is weaker",
+                "use `unsafe` to register one version anyway",
             )
         return ScanRules(mode, self.allow)
 
@@ -51,13 +51,13 @@ def parse_scan_rules(value: Any, what: str) -> ScanRules:
     """Parse ``scan: warn``, or ``scan: {mode: warn, allow: [package.Class]}``. Raises :class:`InvalidInput`."""
     document = {"mode": value} if isinstance(value, (str, bool)) else value
     if not isinstance(document, Mapping):
-        raise InvalidInput(f"{what}: 'scan' is neither a word nor a mapping", f"for example: scan: {DEFAULT}")
+        raise InvalidInput(f"{what}: 'scan' must be a word or a mapping", f"for example: scan: {DEFAULT}")
     for key in document:
         if key not in _KEYS:
-            raise InvalidInput(f"{what}: there is no setting 'scan.{key}'", f"use {' or '.join(_KEYS)}")
+            raise InvalidInput(f"{what}: unknown setting 'scan.{key}'", f"use {' or '.join(_KEYS)}")
     allow = document.get("allow", [])
     if not isinstance(allow, list):
-        raise InvalidInput(f"{what}: 'scan.allow' is no list", "write it as [package.Class, 'package.*']")
+        raise InvalidInput(f"{what}: 'scan.allow' must be a list", "for example: [package.Class, 'package.*']")
     return ScanRules(
         check_mode(document.get("mode", DEFAULT), f"{what}: 'scan'"), tuple(check_global(name) for name in allow)
     )
@@ -65,12 +65,12 @@ def parse_scan_rules(value: Any, what: str) -> ScanRules:
 
 def check_mode(value: Any, what: str) -> str:
     if value not in MODES:
-        raise InvalidInput(f"{what} can't be '{value}'", f"use {', '.join(MODES)}")
+        raise InvalidInput(f"invalid value for {what}: '{value}'", f"use {', '.join(MODES)}")
     return str(value)
 
 
 def check_global(name: Any) -> str:
     """Check the name of a global, ``package.Class``, or ``package.*``."""
     if not isinstance(name, str) or not _GLOBAL.fullmatch(name):
-        raise InvalidInput(f"'{name}' is no name of a global", "write package.Class, or 'package.*'")
+        raise InvalidInput(f"'{name}' is not the name of a global", "use package.Class or 'package.*'")
     return name

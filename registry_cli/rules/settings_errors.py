@@ -67,13 +67,13 @@ class SettingsSource:
     def check_keys(self, document: Any, known: Sequence[str], path: Path) -> None:
         """Refuse what is not a mapping, a key that is not ``known``, and one without a value."""
         if not isinstance(document, Mapping):
-            raise self.error(path, "is no mapping", f"use {', '.join(known)}")
+            raise self.error(path, "must be a mapping", f"use {', '.join(known)}")
         for key, value in document.items():
             if key not in known:
-                message = f"there is no key '{escape_for_message(key)}' here"
+                message = f"unknown key '{escape_for_message(key)}'"
                 raise self.error((*path, key), message, suggest_or_list(key, known))
             if value is None:
-                raise self.error((*path, key), "says nothing", "give it a value, or leave it out")
+                raise self.error((*path, key), "has no value", "set a value or remove it")
 
 
 def suggest_or_list(word: str, known: Sequence[str]) -> str:
@@ -85,4 +85,4 @@ def check_unknown_keys(document: Iterable[str], known: Sequence[str], source: Se
     """Refuse a key that is nearly a known one: it was meant to be it. Any other is kept, and does nothing."""
     for key in document:
         if key not in known and (hint := suggest(key, known, 0.78)):
-            raise source.error((key,), f"there is no setting '{escape_for_message(key)}'", hint)
+            raise source.error((key,), f"unknown setting '{escape_for_message(key)}'", hint)

@@ -40,8 +40,8 @@ Expected = int | None | Unset
 def check_stage(stage: str, stages: tuple[str, ...]) -> None:
     """Raise :class:`InvalidInput` for a stage that this registry doesn't have."""
     if stage not in stages:
-        hint = suggest(stage, stages) or f"this registry has: {', '.join(stages)}"
-        raise InvalidInput(f"there is no stage '{stage}'", hint)
+        hint = suggest(stage, stages) or f"available: {', '.join(stages)}"
+        raise InvalidInput(f"unknown stage '{stage}'", hint)
 
 
 def parse_expected(text: str, model: str) -> int | None:
@@ -55,7 +55,7 @@ def parse_expected(text: str, model: str) -> int | None:
             raise InvalidInput(f"`expect` {text} is a version of another model, not of {model}", hint)
         number = reference.selector.number if reference.selector else None
     if number is None:
-        raise InvalidInput(f"'{text}' is not a version to expect", hint)
+        raise InvalidInput(f"'{text}' is not a valid version for --expect", hint)
     return number
 
 
@@ -65,7 +65,7 @@ def check_expected(pointers: Mapping[str, int], name: str, model: str, expected:
     if expected is not ANY and current != expected:
         now = f"at {model}@{current}" if current else "empty"
         wanted = f"{model}@{expected}" if expected else "empty"
-        raise Conflict(f"{name} of {model} is {now}, not {wanted}", "somebody was faster: look again, then decide")
+        raise Conflict(f"{name} of {model} is {now}, not {wanted}", "it was changed concurrently; check it and retry")
 
 
 def resolve_selector(table: StageTable, model: str, selector: Selector) -> int:
@@ -76,15 +76,15 @@ def resolve_selector(table: StageTable, model: str, selector: Selector) -> int:
     for pointers in (table.stages, table.aliases):
         if name in pointers:
             return pointers[name]
-    hint = suggest(name, [*table.stages, *table.aliases]) or f"registry show {model} lists its stages and aliases"
-    raise NotFound(f"{model} has no version at '{name}'", hint)
+    hint = suggest(name, [*table.stages, *table.aliases]) or f"run 'registry show {model}' for its stages and aliases"
+    raise NotFound(f"{model} has no version in '{name}'", hint)
 
 
 def check_in_use(table: StageTable, model: str, number: int) -> None:
     """Raise :class:`Conflict` for a version that is archived or packed."""
     if number in table.archived or number in table.packed:
         state = "archived" if number in table.archived else "packed"
-        raise Conflict(f"{model}@{number} is {state}", f"registry restore {model}@{number} brings it back")
+        raise Conflict(f"{model}@{number} is {state}", f"restore it with 'registry restore {model}@{number}'")
 
 
 def set_stage(table: StageTable, model: str, stage: str, number: int, *, archive_previous: bool = False) -> StageTable:
@@ -125,9 +125,9 @@ def restore(table: StageTable, numbers: VersionRanges) -> StageTable:
 def pack(table: StageTable, model: str, number: int) -> StageTable:
     """Mark an archived version as packed."""
     if number in table.deleted:
-        raise NotFound(f"{model}@{number} was deleted", "its number is not used again")
+        raise NotFound(f"{model}@{number} was deleted", "version numbers are never reused")
     if number not in table.archived:
-        raise Conflict(f"{model}@{number} is in use", "only what is archived is packed")
+        raise Conflict(f"{model}@{number} is in use", "only archived versions can be packed")
     return table.with_(packed=table.packed | VersionRanges.from_numbers([number]))
 
 
@@ -143,8 +143,8 @@ def check_unpointed(table: StageTable, model: str, number: int, action: str) -> 
     pointers += [f"alias {name}" for name in table.aliases_of(number)]
     if pointers:
         raise Conflict(
-            f"{model}@{number} can't be {action}: {' and '.join(pointers)} point{'s' if len(pointers) == 1 else ''} to it",
-            "move or remove that first",
+            f"{model}@{number} cannot be {action}: {' and '.join(pointers)} point{'s' if len(pointers) == 1 else ''} to it",
+            "move or remove them first",
         )
 
 

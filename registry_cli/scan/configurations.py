@@ -258,7 +258,7 @@ def _check_sentence_transformer(ctx: ScanContext, objects: Iterable[Mapping[str,
     for each in objects:
         kind = each.get("type")
         if isinstance(kind, str) and "path" in each and kind not in _modules() and kind not in ctx.allowed.exact:
-            ctx.add_finding(UNKNOWN, "a module of someone's own in a sentence transformer", kind)
+            ctx.add_finding(UNKNOWN, "a custom module in a sentence transformer", kind)
 
 
 def _check_nemo(ctx: ScanContext, document: Mapping[str, Any]) -> None:
@@ -285,7 +285,7 @@ def _check_flavors(ctx: ScanContext, document: Mapping[str, Any]) -> None:
             if not isinstance(path, str) or not path:
                 continue
             if leaves_folder(path, "(?s:.):"):
-                ctx.add_finding(DANGEROUS, f"its {key} lies outside of the model: {path}")
+                ctx.add_finding(DANGEROUS, f"its {key} is outside the model: {path}")
             elif key in _FLAVOR_CODE:
                 ctx.add_finding(UNKNOWN, "code beside the model, which MLflow runs or imports", path)
 
@@ -294,10 +294,10 @@ def _check_spacy(ctx: ScanContext, text: str) -> None:
     """Check the registered functions and components of a pipeline of spaCy."""
     for name in sorted({(match[1] or match[2] or "").strip("\"'") for match in _REGISTERED.finditer(text)}):
         if not _SPACY_OWN.fullmatch(name) and name not in ctx.allowed.exact:
-            ctx.add_finding(UNKNOWN, "a function of someone's own, registered with spaCy", name)
+            ctx.add_finding(UNKNOWN, "a custom function registered with spaCy", name)
     for name in sorted({match[1].strip("\"'") for match in _FACTORY.finditer(text)} - _COMPONENTS):
         if name not in ctx.allowed.exact:
-            ctx.add_finding(UNKNOWN, "a component of someone's own, registered with spaCy", name)
+            ctx.add_finding(UNKNOWN, "a custom component registered with spaCy", name)
 
 
 @cache
@@ -315,7 +315,7 @@ def _check_transformers(ctx: ScanContext, each: Mapping[str, Any]) -> None:
     if mapped and not list(_iter_texts(mapped)):
         ctx.add_finding(UNKNOWN, "code beside the model", "auto_map")
     for target in _iter_texts(each.get("custom_pipelines")):
-        ctx.add_finding(UNKNOWN, "a pipeline of someone's own", target)
+        ctx.add_finding(UNKNOWN, "a custom pipeline", target)
     if each.get("trust_remote_code") not in (None, False):
         ctx.add_finding(UNKNOWN, "it asks for code beside the model to be loaded", "trust_remote_code")
     for template in _iter_texts(each.get("chat_template")):
@@ -390,7 +390,7 @@ def _check_jsonpickle(ctx: ScanContext, each: Mapping[str, Any]) -> None:
 def _check_diffusers(ctx: ScanContext, document: Mapping[str, Any]) -> None:
     own = document.get("_class_name")
     if isinstance(own, list):
-        ctx.add_finding(UNKNOWN, "a pipeline of someone's own", ".".join(map(str, own)))
+        ctx.add_finding(UNKNOWN, "a custom pipeline", ".".join(map(str, own)))
     for part, value in document.items():
         if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], str):
             if part.startswith("_") or value[0] in _LIBRARIES:

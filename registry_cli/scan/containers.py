@@ -59,7 +59,7 @@ def _scan_zip_member(ctx: ScanContext, member: zip_archive.Member, torch: bool) 
     if stat.S_ISLNK(member.mode):
         _add_link(ctx, read_beginning(opened, _PATH + 1))
     elif stat.S_IFMT(member.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        ctx.add_finding(UNSCANNABLE, "no regular file")
+        ctx.add_finding(UNSCANNABLE, "not a regular file")
     if member.method == zip_archive.STORED:
         scanner.scan_bytes(ctx, member.data, member.name, data=data)
     else:
@@ -107,7 +107,7 @@ def _scan_tar_members(ctx: ScanContext, archive: Tar) -> None:
         if member.link:
             _add_link(inside, member.link.encode())
         elif member.special:
-            inside.add_finding(UNSCANNABLE, "no regular file")
+            inside.add_finding(UNSCANNABLE, "not a regular file")
         else:
             scanner.guard(inside, partial(scanner.scan_bytes, inside, member.data, member.name))
 

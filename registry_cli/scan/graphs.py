@@ -152,7 +152,7 @@ def _scan_onnx(ctx: ScanContext, body: ByteSource) -> bool:
 def _check_paths(ctx: ScanContext, paths: set[str]) -> None:
     for path in sorted(paths):
         if leaves_folder(path, "[A-Za-z]:") or "\0" in path or "://" in path:
-            ctx.add_finding(DANGEROUS, f"its data lies outside of the folder: {path}")
+            ctx.add_finding(DANGEROUS, f"its data is outside the folder: {path}")
         else:
             ctx.add_finding(NOTE, f"its data lies in {path}")
 

@@ -69,7 +69,7 @@ def _check_class(ctx: ScanContext, each: Mapping[str, Any], name: str) -> None:
         ctx.add_finding(UNKNOWN, f"it reads its vocabulary from a file: {config['vocabulary']}", path)
     registered = each.get("registered_name")
     if isinstance(registered, str) and registered not in ("", name, target, "function") and ">" in registered:
-        ctx.add_finding(UNKNOWN, "a class of someone's own, registered with Keras", registered)
+        ctx.add_finding(UNKNOWN, "a custom class registered with Keras", registered)
     elif path in ctx.allowed:
         return
     elif not isinstance(module, str) or not module:

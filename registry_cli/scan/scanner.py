@@ -116,7 +116,7 @@ def scan_bytes(ctx: ScanContext, body: ByteSource, name: str, *, data: bool = Fa
     if not kind or head[4:8] == b"TFL3":  # a model of TensorFlow Lite may have an archive behind it
         _scan_single(ctx, body, head, name, data)
     if name.lower().endswith(_CODE) or head.startswith(b"#!"):
-        ctx.add_finding(NOTE, "it is code, which runs if somebody runs or imports it")
+        ctx.add_finding(NOTE, "it is code, which runs if it is executed or imported")
 
 
 # archives and compressions
@@ -126,7 +126,7 @@ def _scan_archive(ctx: ScanContext, body: ByteSource, head: bytes) -> bool:
     for magic, what, loaded in CLOSED:
         if head.startswith(magic):
             ctx.scan.limited |= loaded
-            ctx.add_finding(UNSCANNABLE, f"it is {what}, which can't be looked into")
+            ctx.add_finding(UNSCANNABLE, f"it is {what}, which cannot be scanned")
             return True
     found = False
     if head.startswith(b"PK") or _ZIP_END in body.at(max(0, body.size - _ZIP_TAIL), _ZIP_TAIL):

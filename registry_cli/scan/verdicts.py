@@ -35,7 +35,7 @@ def worst(verdicts: Iterable[str]) -> str:
 
 
 class ScanFinding(NamedTuple):
-    """One finding. ``level`` is the verdict it stands for, or ``note``.
+    """One finding. ``level`` is its verdict, or ``note``.
 
     ``name`` is the global (``posix.system``), empty for a finding about something else; ``why`` is the reason, and
     ``where`` the member of an archive.
@@ -200,13 +200,13 @@ class ScanContext(NamedTuple):
     def spend_member(self) -> None:
         self.budget.members -= 1
         if self.budget.members < 0:
-            raise Stopped("its archives have more members than are looked at", limit=True)
+            raise Stopped("its archives exceed the limit of members", limit=True)
 
     def spend_seeking(self, length: int) -> None:
         """Pay for bytes that are searched."""
         self.budget.seeking -= length
         if self.budget.seeking < 0:
-            raise Stopped("it is longer than is looked at", limit=True)
+            raise Stopped("it exceeds the size limit of the scan", limit=True)
 
 
 def leaves_folder(path: str, drive: str = r"[A-Za-z]:[/\\]") -> bool:

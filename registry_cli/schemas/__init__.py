@@ -19,8 +19,8 @@ def path(name: str) -> Path:
     """Where the schema of a document lies. Raises :class:`InvalidInput` for one that there is not."""
     if name not in NAMES:
         near = get_close_matches(name, NAMES, 1, 0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(NAMES)}"
-        raise InvalidInput(f"there is no schema '{name[:60]}'", hint)
+        hint = f"did you mean '{near[0]}'?" if near else f"available: {', '.join(NAMES)}"
+        raise InvalidInput(f"unknown schema '{name[:60]}'", hint)
     return Path(__file__).with_name(f"{name}.json")
 
 

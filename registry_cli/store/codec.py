@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     _T = TypeVar("_T")
 
 DEFAULT_STAGES = ("development", "staging", "production")
-_MORE = "registry verify tells more"
+_MORE = "run 'registry verify' for details"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,7 +90,7 @@ def loads(data: bytes, what: str, newest: int = layout.FORMAT) -> dict[str, Any]
 def _get(document: Mapping[str, Any], key: str, kind: type[_T], what: str, default: _T | None = None) -> _T:
     value = document.get(key, default)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise Damaged(f"{what}: '{key}' is missing or is no {_KINDS.get(kind, kind.__name__)}", _MORE)
+        raise Damaged(f"{what}: '{key}' is missing or not a {_KINDS.get(kind, kind.__name__)}", _MORE)
     return value
 
 
@@ -109,7 +109,7 @@ def open_settings(root: Layout) -> RegistrySettings:
     try:
         document, source = load_with_lines(root.config, str(root.config))
     except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"there is no registry in {root.root}", "make one: registry init DIR") from None
+        raise NotFound(f"no registry in {root.root}", "create one with 'registry init DIR'") from None
     return parse_settings(document, source)
 
 
@@ -128,14 +128,14 @@ def parse_settings(document: Mapping[str, Any], source: SettingsSource) -> Regis
     check_unknown_keys(document, REGISTRY_KEYS, source)
     stages = document.get("stages", list(DEFAULT_STAGES))
     if not isinstance(stages, list) or not stages or not all(isinstance(stage, str) for stage in stages):
-        raise source.error(("stages",), "is no list of names", "write it as [development, staging, production]")
+        raise source.error(("stages",), "must be a list of names", "for example: [development, staging, production]")
     for at, stage in enumerate(stages):
         try:
             names.stage_name(stage)
         except InvalidInput as error:
             raise source.error(("stages", str(at)), error.message, error.hint) from None
         if stage in stages[:at]:
-            raise source.error(("stages", str(at)), f"'{stage}' stands there twice", "name each stage once")
+            raise source.error(("stages", str(at)), f"'{stage}' is listed twice", "list each stage once")
     shared = document.get("shared", "private")
     if shared not in SHARED:
         raise source.error(("shared",), f"is '{shared}'"[:80], f"use {' or '.join(SHARED)}")
@@ -218,7 +218,7 @@ def parse_table(document: Mapping[str, Any], what: str) -> tuple[StageTable, Red
 def _pointers(document: Mapping[str, Any], key: str, what: str) -> dict[str, int]:
     pointers = _get(document, key, dict, what, {})
     if not all(type(number) is int and 0 < number < 10**9 for number in pointers.values()):
-        raise Damaged(f"{what}: '{key}' points to something that is no version number", _MORE)
+        raise Damaged(f"{what}: '{key}' points to something that is not a version number", _MORE)
     return pointers
 
 
@@ -226,7 +226,7 @@ def _parse_redo(redo: Any, what: str) -> Redo | None:
     if redo is None:
         return None
     if not isinstance(redo, dict) or not layout.is_description(str(redo.get("path"))):
-        raise Damaged(f"{what}: 'redo' names no document of a version or a model", _MORE)
+        raise Damaged(f"{what}: 'redo' is not a document of a version or model", _MORE)
     if redo["path"] != layout.MODEL:
         return Redo(redo["path"], _get(redo, "document", dict, what))
     text = _get(redo, "text", str, what)
@@ -268,10 +268,10 @@ def version_document(record: VersionRecord) -> dict[str, Any]:
 def parse_version(document: Mapping[str, Any], model: str, number: int, what: str, folder: str = "") -> VersionRecord:
     """A version as it was sealed, without later annotations and pointers."""
     if document.get("version") != number:
-        raise Damaged(f"{what} says it is version {document.get('version')!r}", _MORE)
+        raise Damaged(f"{what} claims to be version {document.get('version')!r}", _MORE)
     digest = _get(document, "digest", str, what).removeprefix("sha256:")
     if not layout.is_digest(digest):
-        raise Damaged(f"{what}: 'digest' is no sha256", _MORE)
+        raise Damaged(f"{what}: 'digest' is not a sha256", _MORE)
     parts: dict[str, Any] = {
         key: _get(document, key, kind, what)
         for key, kind in (("created", str), ("author", str), ("size", int), ("files", int))

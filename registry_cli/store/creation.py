@@ -27,14 +27,14 @@ def make_registry(root: Layout, shared: str, stages: tuple[str, ...], created: s
     Raises :class:`Conflict` when it is a registry, or has another ``models`` folder, already.
     """
     if shared not in SHARED:
-        raise InvalidInput(f"a registry can't be shared '{shared}'", f"use {' or '.join(SHARED)}")
-    taken = Conflict(f"{root.root} is a registry already", f"registry -C {root.root} info shows it")
+        raise InvalidInput(f"invalid value '{shared}' for shared", f"use {' or '.join(SHARED)}")
+    taken = Conflict(f"{root.root} is already a registry", f"see 'registry -C {root.root} info'")
     if files.exists(root.config):
         raise taken
     if files.exists(root.root) and not root.root.is_dir():
         raise InvalidInput(f"{root.root} is not a folder", "name another: registry init DIR")
     if files.list_folder(root.models):
-        raise Conflict(f"{root.models} exists and is not empty", "name another folder: registry init DIR")
+        raise Conflict(f"{root.models} exists and is not empty", "choose another folder: registry init DIR")
     modes = Modes.of(shared)
     made = _make_parents(root.root)
     if shared == "group":
@@ -98,13 +98,13 @@ def ensure_name_is_free(root: Layout, name: str) -> None:
     group = root.group(name)
     if group.name != name:
         if files.exists(group.model):
-            raise Conflict(f"'{group.name}' is a model, so it can't be a group", "choose another group")
+            raise Conflict(f"'{group.name}' is a model and cannot be a group", "choose another group")
         return
     if files.exists(group.model):
         return  # whatever else somebody put into its folder
     others = set(files.list_folder(group.root)) - {folder.name for folder in group.folders}
     if files.exists(root.group_document(name)) or any(_has_files(group.root / child) for child in others):
-        raise Conflict(f"'{name}' is a group, so it can't be a model", f"use {name}/NAME")
+        raise Conflict(f"'{name}' is a group and cannot be a model", f"use {name}/NAME")
 
 
 def _has_files(folder: Path) -> bool:
@@ -114,7 +114,7 @@ def _has_files(folder: Path) -> bool:
 
 
 def make_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
-    """Make the folders of a model, which nobody sees before its ``model.yaml`` is there.
+    """Make the folders of a model, which stay invisible until its ``model.yaml`` exists.
 
     Until then folders that are here already are synced too: the process that made them may have died before.
     """
@@ -130,9 +130,9 @@ def make_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
 
 
 def remove_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
-    """Remove what :func:`make_skeleton` made for a model that was not made in the end.
+    """Remove what :func:`make_skeleton` made for a model that was never completed.
 
-    Under its lock, if there is one, so that nobody makes the model meanwhile; the lock stays, for those who wait.
+    Under its lock, if there is one, so that the model is not created meanwhile; the lock stays, for those who wait.
     """
     with contextlib.suppress(OSError, RegistryError), contextlib.ExitStack() as stack:
         if _is_wanted(paths):
@@ -236,7 +236,7 @@ def release_name(root: Layout, paths: ModelLayout) -> None:
 
 #: What a registry with more than one stage has besides.
 FROM_TEMPLATE = """\
-# It holds one of these stages now, or has held one:
+# It is or was in one of these stages:
 #    from: [{}]
 """
 
@@ -245,99 +245,99 @@ REGISTRY_TEMPLATE = """\
 # yaml-language-server: $schema=.schemas/registry.json
 #
 # A model registry: one folder, no server. Made by `registry init`; edit it as you like. `registry config show` prints
-# what is in force and where it stands, and tells a mistake with its line.
+# the effective settings and where they are set, and reports errors with their line.
 #
-# Below, each line that begins with # and no space is a setting that you can have: take the # away. All of them are
+# Below, each line that starts with # and no space is an optional setting: uncomment it to use it. All of them are
 # explained by `registry help policy` and `registry help retention`, the format by `registry help format`.
 #
-# The same 'policy' and 'retention' may stand in models/GROUP/group.yaml, for the models of a group, and in the
-# model.yaml of a model. A policy there comes on top of what is said here.
+# 'policy' and 'retention' can also be set in models/GROUP/group.yaml, for the models of a group, and in the
+# model.yaml of a model. A policy there is added to the one here.
 format: 1
 id: '{id}'
 created: '{created}'
 
 # Who may write: 'private' (the owner) or 'group' (everyone in the Unix group of this folder).
-# Set it with `registry init --shared group`: the folders' modes have to fit.
+# Set it with `registry init --shared group`, which also sets the permissions of the folders.
 shared: {shared}
 
 # The stages a version can be promoted to, in order. Names: a-z, 0-9, '_', '-'.
 stages: [{stages}]
 
-# What is refused when a version is registered, by what loading it would run: off, warn, refuse-dangerous (if nothing is
-# said) or allowlist; and what is known besides, as `registry scan` has it.
+# What registration refuses, by what loading the files would run: off, warn, refuse-dangerous (the default) or
+# allowlist; and which globals are known in addition (see `registry scan`).
 #scan:
 #  mode: allowlist
 #  allow: ['ourpackage.*']
 
-# What is recorded by itself of where a version comes from; all of it if nothing is said.
+# Which lineage is recorded automatically; all of it by default.
 #lineage: [git, patch, run, environment]
 
 # Whether lower or higher values of a metric are better, for names that are not in the list of `registry help metrics`:
 #metrics:
 #  drift: lower
 
-# What a version must satisfy before `promote` lets it into a stage. Every rule must pass.
+# What a version must satisfy to be promoted to a stage. Every rule must pass.
 #policy:
 #  {last}:
 {entered}#    require:
-# Each of these says something. 'description' and 'owner' are the model's, all else is the version's:
+# Fields that must not be empty. 'description' and 'owner' belong to the model, all others to the version:
 #      fields: [description, message, annotations.training_data]
-# Tags with just this text, in quotes:
+# Tags with exactly this text, in quotes:
 #      tags: {{reviewed: 'yes'}}
-# Metrics that are there and compare, in quotes:
+# Bounds on metrics, in quotes:
 #      metrics: {{auc: '>= 0.90', latency_ms: '<= 50'}}
-# Patterns that each fit a file of the artifact, and patterns that fit none:
+# Patterns that must each match a file, and patterns that must not match any:
 #      files: ['model.*']
 #      forbid: ['*.csv']
-# The files together have at most so many bytes:
+# The maximum total size of the files:
 #      max_size: 5GB
-# A query that selects the version, as `registry search` has them:
+# A query that must match the version (see `registry search`):
 #      where: not params.depth > 12
-# Metrics recorded while it was in use compare, at another stage for example (`registry observe`):
+# Bounds on metrics recorded in use, for example in another stage (`registry observe`):
 #      monitor: {{auc: {{min: 0.9, window: 7d}}}}
-# One of these has signed it (`registry sign`):
+# One of these must have signed it (`registry sign`):
 #      signed_by: [alice@example.com]
-# It has held a stage of 'from' for so long:
+# How long it must have been in a stage of 'from':
 #      min_age_in_stage: 2d
-# How much worse it may be than what holds the stage now, as a number or in percent:
+# How much worse it may be than the version now in the stage, as a number or in percent:
 #    against_current:
 #      auc: {{max_drop: 0.005}}
 #      logloss: {{max_rise: 1%}}
 #      f1: {{max_worse: 0.01}}
-# Commands that must end with exit code 0. They run on the machine of whoever promotes, after that person has looked at
-# them (`registry trust`). {{path}}, {{ref}} and {{stage}} are put in; no shell runs them. 10 minutes if nothing is said:
+# Commands that must exit with code 0. They run on the machine of whoever promotes, after that person has trusted
+# them (`registry trust`). {{path}}, {{ref}} and {{stage}} are replaced; no shell is used. Default time limit: 10 minutes.
 #    checks:
 #      - python /opt/checks/smoke.py {{path}}
 #      - {{run: [/opt/checks/latency, --model, '{{path}}'], time_limit: 30s, name: latency}}
-# How many accounts must approve it (`registry approve`), whose approvals count, and whether the author's does not:
+# How many accounts must approve it (`registry approve`), whose approvals count, and whether the author is excluded:
 #    approvals: 2
 #    approvers: [alice, '@risk-team']
 #    not_author: true
-# Approvals count only with a signature by a key in allowed_signers (`registry approve --sign KEY`):
+# Approvals only count with a signature by a key in allowed_signers (`registry approve --sign KEY`):
 #    signed: required
-# Whether `promote --force --reason` may override rules that fail (true if left out), and a rejection (false if left out):
+# Whether `promote --force --reason` may override failed rules (default: true) and rejections (default: false):
 #    force: false
 #    override_rejections: false
 
 # What the metrics recorded while a version is in use must satisfy (`registry observe`, `registry monitor`):
 #monitor:
 #  auc: {{min: 0.90, window: 7d, at_least: 500}}
-# Alert when nothing was recorded for so long:
+# Alert if nothing was recorded for this long:
 #  stale: 2d
 
-# Which versions go by themselves, when `registry prune --all` runs. One stays if any of these keeps it.
+# Which versions `registry prune --all` archives and deletes. A version stays if any rule keeps it.
 #retention:
-# Archived (hidden, restorable) is what is older than this, not among the newest, not among the best, and fits the query:
+# Archive (hide, can be restored) versions older than this, not among the newest or best, and matching the query:
 #  archive:
 #    older_than: 90d
 #    keep: 30
 #    best: [auc:3]
 #    where: not tags.audit = wanted
-# Never touched are the last so many that held each stage; 3 if left out:
+# Always keep the last N holders of each stage (default: 3):
 #    keep_holders: 3
-# It is packed, too:
+# Also pack archived versions:
 #    compress: true
-# Deleted for good is what was archived so long ago:
+# Delete versions archived longer ago than this:
 #  prune:
 #    older_than: 180d
 """

@@ -31,7 +31,7 @@ def select(entries: Iterable[FileEntry], only: Sequence[str], exclude: Sequence[
     kept = set(globs.select(paths, globs.parse(only, "`only`"), globs.parse(exclude, "`exclude`")))
     if not kept:
         named = [*(f"`only` '{text}'" for text in only), *(f"`exclude` '{text}'" for text in exclude)]
-        raise NotFound(f"no file of {ref} matches {' '.join(named)}", f"registry show {ref} lists them")
+        raise NotFound(f"no file of {ref} matches {' '.join(named)}", f"list its files with 'registry show {ref}'")
     return [entry for entry in listed if entry.path in kept]
 
 

@@ -35,9 +35,9 @@ def pending_entries(
     versions, revisions = highest - known, table.revision - revision
     if not (0 <= versions <= 1 and 0 <= revisions <= 1):
         raise Damaged(
-            f"the journal of {paths.name} and its versions do not fit together "
+            f"the journal of {paths.name} does not match its versions "
             f"(journal: version {known}, revision {revision}; here: version {highest}, revision {table.revision})",
-            f"registry verify {paths.name} tells more, registry repair {paths.name} mends the journal",
+            f"run 'registry verify {paths.name}' for details, 'registry repair {paths.name}' to repair the journal",
         )
     entries: list[JournalEntry] = []
     if versions:

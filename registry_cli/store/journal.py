@@ -66,7 +66,7 @@ def decode(line: bytes) -> JournalEntry | None:
 def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key stands there twice")
+        raise ValueError("duplicate key")
     return found
 
 
@@ -84,7 +84,7 @@ def next_entry_of(
 ) -> JournalEntry:
     """The entry of a change of a model after ``last``, with the sha256 of the document that ``event`` wrote."""
     if event is None:
-        raise Damaged(f"{paths.name}: a change without an event", "registry verify tells more")
+        raise Damaged(f"{paths.name}: a change without an event", "run 'registry verify' for details")
     return next_entry(last, event, highest, revision, _document_digest(paths, event), carrier)
 
 

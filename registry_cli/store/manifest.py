@@ -28,10 +28,12 @@ def check_path(path: str) -> str:
         raise InvalidInput(f"the file name '{path}' has a control character or a backslash", "rename it first")
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts):
-        raise InvalidInput(f"'{path}' is no path inside an artifact", "use names without '.', '..' and a leading '/'")
+        raise InvalidInput(
+            f"'{path}' is not a valid path inside an artifact", "use names without '.', '..' and a leading '/'"
+        )
     if length > PATH_LENGTH or len(parts) > PATH_DEPTH or any(len(part.encode()) > 255 for part in parts):
         raise InvalidInput(
-            f"the path '{path[:60]}…' is too long", f"{PATH_LENGTH:,} bytes and {PATH_DEPTH} levels are the most"
+            f"the path '{path[:60]}…' is too long", f"the limit is {PATH_LENGTH:,} bytes and {PATH_DEPTH} levels"
         )
     return path
 
@@ -71,9 +73,9 @@ def find_file(entries: Iterable[FileEntry], path: str | None, ref: str) -> FileE
     """The file with this ``path``; without one, the only file."""
     listed = [entry for entry in entries if path in (None, entry.path)]
     if path is None and len(listed) != 1:
-        raise InvalidInput(f"{ref} has {len(listed):,} files", f"name one of them: registry show {ref} lists them")
+        raise InvalidInput(f"{ref} has {len(listed):,} files", f"choose one; run 'registry show {ref}' to list them")
     if not listed:
-        raise NotFound(f"{ref} has no file '{path}'", f"registry show {ref} lists them")
+        raise NotFound(f"{ref} has no file '{path}'", f"run 'registry show {ref}' to list files")
     return listed[0]
 
 
@@ -102,5 +104,5 @@ def find_name_collisions(paths: Iterable[str]) -> list[str]:
     more = f", and {len(collisions) - 1:,} more such names" if len(collisions) > 1 else ""
     return [
         f"'{collisions[0][0]}' and '{collisions[0][1]}' differ only in case or Unicode form{more}: "
-        "they can't be fetched together on macOS or Windows"
+        "they cannot be fetched together on macOS or Windows"
     ]

@@ -42,7 +42,7 @@ class SnapshotFile:
                 hasher.update(block)
                 yield block
         if hasher.hexdigest() != self.sha256:
-            raise Conflict(f"{self.path} was changed while it was copied", "try again")
+            raise Conflict(f"{self.path} was changed while it was being copied", "try again")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,7 +72,7 @@ def read_model_export(paths: ModelLayout) -> ModelExport:
             continue  # read half before and half after a change
         if _moment(paths) == before:
             return found
-    raise Conflict(f"{paths.name} is being changed all the time", "try again later")
+    raise Conflict(f"{paths.name} is changing continuously", "try again later")
 
 
 def _moment(paths: ModelLayout) -> list[tuple[int, ...] | None]:
@@ -146,7 +146,7 @@ def version_files(model: ModelReader, state: ModelState, record: VersionRecord) 
         return found
     except FileNotFoundError:
         model.refuse_deleted(number)
-        raise NotFound(f"{model.name}@{number} was deleted just now", "try again") from None
+        raise NotFound(f"{model.name}@{number} was deleted concurrently", "try again") from None
 
 
 def pack_file(model: ModelReader, number: int) -> SnapshotFile:
@@ -156,8 +156,8 @@ def pack_file(model: ModelReader, number: int) -> SnapshotFile:
             return _kept(model.paths, path, os.lstat(path).st_size, b"")
     model.refuse_deleted(number)
     if number in model.state().table.packed:
-        raise Damaged(f"the pack of {model.name}@{number} is missing", "registry verify tells more")
-    raise Conflict(f"{model.name}@{number} was restored just now", "try again")
+        raise Damaged(f"the pack of {model.name}@{number} is missing", "run 'registry verify' for details")
+    raise Conflict(f"{model.name}@{number} was restored concurrently", "try again")
 
 
 def file_from_path(paths: ModelLayout, path: Path) -> SnapshotFile:

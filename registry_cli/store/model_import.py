@@ -61,7 +61,7 @@ class ContentIndex:
             with contextlib.suppress(OSError, Damaged), files.open_file(path, path.name) as descriptor:
                 if copying.copy_and_hash(descriptor, None, 0)[0] == entry.sha256:
                     return path
-        raise Conflict(f"the content of '{entry.path}' is not where it was stored", "registry verify tells more")
+        raise Conflict(f"the content of '{entry.path}' is missing", "run 'registry verify' for details")
 
 
 def write_stream(
@@ -91,13 +91,13 @@ def write_stream(
                     sha256, _ = copying.copy_and_hash(each.content, descriptor, each.size, progress)
                     os.fchmod(descriptor, modes.sealed_file)
                 if sha256 != each.entry.sha256:
-                    raise Damaged(f"'{each.entry.path}' is not what its sha256 says")
+                    raise Damaged(f"'{each.entry.path}' does not match its sha256")
                 staging.added += each.size
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
                 raise
-            why = f"'{each.entry.path}' has the name of another file here"  # 'a' too, where it is the same as 'A'
-            raise Refused(why, "this file system can't hold both") from None
+            why = f"'{each.entry.path}' has the same name as another file here"  # 'a' too, where it is the same as 'A'
+            raise Refused(why, "this file system cannot store both") from None
         known.fresh.setdefault(each.entry.sha256, target)
         staging.entries.append(each.entry)
         staging.size += each.size
@@ -166,7 +166,7 @@ class ModelImport:
             files.write_new(self.paths.claim(table.revision), data, self._modes.file)
         last = journal.last_entry(self.paths.history)
         if last and checkpoint.rpartition(":")[2] != last.hash:
-            raise Damaged(f"the history of {self.paths.name} does not end with the line that is told")
+            raise Damaged(f"the history of {self.paths.name} does not end with the recorded line")
         writer = Writer(self.paths, self._modes, table, last, 0)
         writer.refresh_links()
         for staging in stagings:
@@ -198,10 +198,10 @@ class ModelImport:
                     files.fsync_folder(self._target.root.parent)
         except BaseException as error:
             if not removal.is_at(self.paths.root, self._inode):
-                raise indeterminate(f"{self._target.name} is in the registry", "", error) from error
+                raise indeterminate(f"{self._target.name} is imported", "", error) from error
             if isinstance(error, OSError) and error.errno in _TAKEN:
-                message = f"there is a model {self._target.name} already"
-                raise Conflict(message, "repeat the import, then decide") from None
+                message = f"model {self._target.name} already exists"
+                raise Conflict(message, "rerun the import") from None
             raise
 
     @contextlib.contextmanager

@@ -72,7 +72,7 @@ def _beginnings(models: Path) -> Iterator[tuple[str, bytes]]:
     for _ in range(_LISTINGS):
         if not (yield from _unread_beginnings(str(models), "", read)):
             return
-    raise Conflict("models are being renamed all the time", "try again")
+    raise Conflict("models are being renamed continuously", "try again")
 
 
 def _unread_beginnings(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 QUICK_CHECK_FILES = 1_000
 #: The latest version is looked for one by one among so many; then the folder is listed.
 _NEAR = 1_000
-_SHOWN = "registry list shows the models that are here"
+_SHOWN = "run 'registry list'"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,7 +53,7 @@ class ModelReader:
         self.paths = paths
         self.name = paths.name
         if not is_model(paths):
-            raise NotFound(f"there is no model '{paths.name}'", _SHOWN)
+            raise NotFound(f"model '{paths.name}' not found", _SHOWN)
 
     def state(self) -> ModelState:
         """The stage table, following claims that are newer than ``stages.yaml``."""
@@ -94,7 +94,7 @@ class ModelReader:
             number = self.latest(table)
             if number is None:
                 ensure_exists(self.paths, table)
-                raise NotFound(f"{self.name} has no version that is not archived", "registry versions NAME --all")
+                raise NotFound(f"{self.name} has no active version", "see 'registry versions NAME --all'")
             return number
         if selector.digest:
             number = self._by_digest(selector.digest, table)
@@ -102,14 +102,16 @@ class ModelReader:
             number = rules.resolve_selector(table, self.name, selector)
         files.refresh_folder(self.paths.versions)
         if number in table.deleted:
-            raise NotFound(f"{self.name}@{number} was deleted{self._tombstone(number)}", "its number is not used again")
+            raise NotFound(
+                f"{self.name}@{number} was deleted{self._tombstone(number)}", "version numbers are never reused"
+            )
         if not self._has(number):
             if selector.name:
                 raise Damaged(
-                    f"{selector.name} of {self.name} points to version {number}, which is gone",
-                    f"registry verify {self.name} tells more",
+                    f"{selector.name} of {self.name} points to version {number}, which is missing",
+                    f"run 'registry verify {self.name}' for details",
                 )
-            raise NotFound(f"there is no version {self.name}@{number}", f"registry versions {self.name} lists them")
+            raise NotFound(f"version {self.name}@{number} not found", f"run 'registry versions {self.name}'")
         return number
 
     def _tombstone(self, number: int) -> str:
@@ -125,7 +127,7 @@ class ModelReader:
         if not found:
             raise NotFound(f"no version of {self.name} has a digest that begins with {prefix}")
         if (count := len(set(found.values()))) > 1:
-            raise InvalidInput(f"{count} digests of {self.name} begin with {prefix}", "give more digits")
+            raise InvalidInput(f"{count} digests of {self.name} begin with {prefix}", "use more digits")
         return max(found)
 
     def with_digest(self, digest: str, table: StageTable) -> int | None:
@@ -141,12 +143,12 @@ class ModelReader:
         what = f"{self.name}@{number}: {layout.VERSION}"
         try:
             if self.paths.version(number).is_symlink():
-                raise Damaged(f"{self.name}@{number} is a symbolic link, which is never followed here")
+                raise Damaged(f"{self.name}@{number} is a symbolic link, which is not followed here")
             document = codec.load(self.paths.version_document(number), what)
         except FileNotFoundError:
             if self._has(number):
-                raise Damaged(f"{what} is missing", f"registry verify {self.name} tells more") from None
-            raise NotFound(f"there is no version {self.name}@{number}", "it was removed meanwhile") from None
+                raise Damaged(f"{what} is missing", f"run 'registry verify {self.name}' for details") from None
+            raise NotFound(f"version {self.name}@{number} not found", "it was removed concurrently") from None
         except NotADirectoryError:
             raise Damaged(f"{self.name}@{number} is a file, where a folder should be") from None
         return codec.parse_version(document, self.name, number, what, str(self.paths.files(number)))
@@ -200,11 +202,11 @@ class ModelReader:
             return False
 
     def manifest(self, record: VersionRecord) -> tuple[FileEntry, ...]:
-        """The files of a version. :class:`Damaged` when the manifest is not the one that was sealed."""
+        """The files of a version. :class:`Damaged` when the manifest does not match its sealed digest."""
         data = self._manifest_bytes(record.number)
         if manifest.digest(data) != record.digest:
             raise Damaged(
-                f"{record.ref}: {layout.MANIFEST} is not the one that was sealed", "registry verify tells more"
+                f"{record.ref}: {layout.MANIFEST} does not match its sealed digest", "run 'registry verify' for details"
             )
         return manifest.loads(data, f"{record.ref}: {layout.MANIFEST}")
 
@@ -218,9 +220,9 @@ class ModelReader:
             data = files.read(self.paths.version(record.number) / name, files.DOCUMENT_LIMIT, what)
         except FileNotFoundError:
             self.refuse_deleted(record.number)
-            raise Damaged(f"{what} is missing", "registry verify tells more") from None
+            raise Damaged(f"{what} is missing", "run 'registry verify' for details") from None
         if manifest.digest(data) != digest:
-            raise Damaged(f"{what} is not what was stored: its sha256 differs", "registry verify tells more")
+            raise Damaged(f"{what} does not match its sha256", "run 'registry verify' for details")
         return data
 
     def _manifest_bytes(self, number: int) -> bytes:
@@ -228,12 +230,14 @@ class ModelReader:
             return files.read(self.paths.manifest(number), manifest.LIMIT, f"{self.name}@{number}: {layout.MANIFEST}")
         except FileNotFoundError:
             self.refuse_deleted(number)
-            raise Damaged(f"{self.name}@{number}: {layout.MANIFEST} is missing", "registry verify tells more") from None
+            raise Damaged(
+                f"{self.name}@{number}: {layout.MANIFEST} is missing", "run 'registry verify' for details"
+            ) from None
 
     def refuse_deleted(self, number: int) -> None:
         """Raise :class:`NotFound` for a version that was deleted meanwhile, which is not damage."""
         if not self._has(number) and number in self.state().table.deleted:
-            raise NotFound(f"{self.name}@{number} was deleted just now{self._tombstone(number)}")
+            raise NotFound(f"{self.name}@{number} was deleted concurrently{self._tombstone(number)}")
 
     def check_size(self, record: VersionRecord) -> None:
         """Raise :class:`Damaged` unless count and total size of a version's files are as sealed.
@@ -243,7 +247,7 @@ class ModelReader:
         if record.packed is not None:
             raise _is_packed(record)
         if self.paths.files(record.number).is_symlink():
-            raise Damaged(f"the files of {record.ref} are a symbolic link, which is never followed here")
+            raise Damaged(f"the files of {record.ref} are a symbolic link, which is not followed here")
         count, size = files.measure(self.paths.files(record.number))
         if (count, size) != (record.files, record.size):
             self.refuse_deleted(record.number)
@@ -251,7 +255,7 @@ class ModelReader:
                 raise _is_packed(record)
             raise Damaged(
                 f"{record.ref} has {count:,} files of {size:,} bytes, but {record.files:,} of {record.size:,} were stored",
-                f"registry verify {record.model} tells which; do not use it",
+                f"do not use it; run 'registry verify {record.model}' for details",
             )
 
     def record(self, state: ModelState | None = None, highest: int | None = None) -> ModelRecord:
@@ -339,8 +343,8 @@ class ModelSnapshot:
 
 def _is_packed(record: VersionRecord) -> Conflict:
     return Conflict(
-        f"{record.ref} is packed: no folder has its files",
-        f"registry restore {record.ref} unpacks them, registry fetch {record.ref} copies them out",
+        f"{record.ref} is packed and has no folder of files",
+        f"run 'registry restore {record.ref}' to unpack it, or 'registry fetch {record.ref}' to copy the files",
     )
 
 
@@ -356,15 +360,17 @@ def read_state(paths: ModelLayout) -> ModelState:
         state = load_state(paths.stages, what)
     except FileNotFoundError:
         if not is_model(paths):
-            raise NotFound(f"{paths.name} was renamed, or removed, just now", _SHOWN) from None
-        raise Damaged(f"{what} is missing", f"registry repair {paths.name} restores it from its last claims") from None
+            raise NotFound(f"{paths.name} was renamed or removed concurrently", _SHOWN) from None
+        raise Damaged(
+            f"{what} is missing", f"run 'registry repair {paths.name}' to restore it from its claims"
+        ) from None
     with contextlib.suppress(FileNotFoundError):
         while True:
             revision = state.table.revision + 1
             what = f"{paths.name}: {layout.CLAIM}{revision}"
             state = replace(load_state(paths.claim(revision), what), claimed=True)
             if state.table.revision != revision:
-                raise Damaged(f"{what} says it is revision {state.table.revision}")
+                raise Damaged(f"{what} claims to be revision {state.table.revision}")
     return state
 
 

@@ -41,8 +41,8 @@ class RegisterOutcome:
 
 
 UNCHANGED = "unchanged"
-KNOWN = "these files are here already"
-REPEATED = "request was carried out before"
+KNOWN = "these files are already registered"
+REPEATED = "this request was already executed"
 
 
 @contextlib.contextmanager
@@ -65,7 +65,7 @@ def open_staging(root: Layout, paths: ModelLayout, modes: Modes, request_id: str
             inside = isinstance(error, OSError) and str(error.filename).startswith(f"{staging.folder}/")
             if isinstance(error, FileNotFoundError) and (not staging.complete or inside):
                 kind = Conflict if is_model(paths) else NotFound  # where it has that name again, it is another model
-                raise kind(f"{paths.name} was renamed while the version came in", "registry list tells more") from None
+                raise kind(f"{paths.name} was renamed during the registration", "see 'registry list'") from None
             raise indeterminate(f"{paths.name}: the version is registered", request_id, error) from error
         raise
     finally:
@@ -156,7 +156,7 @@ def _make_staging(root: Layout, paths: ModelLayout, modes: Modes) -> StagingFold
         with contextlib.suppress(FileNotFoundError):
             make_skeleton(root, paths, modes)
             return StagingFolder.make(paths, first=first)
-    raise Conflict(f"{paths.name} is being renamed all the time", "try again")
+    raise Conflict(f"{paths.name} is being renamed continuously", "try again")
 
 
 def read_latest(paths: ModelLayout) -> VersionRecord | None:

@@ -178,7 +178,7 @@ class FileSelection:
     def refuse_registry(self, root: Path, folder: str, name: str) -> None:
         """Raise :class:`Refused` for a registry in the folder ``root``, at ``name``."""
         if str(root) == folder:
-            raise Refused(f"'{root}' is a registry itself", "name the files or the folder of the model")
+            raise Refused(f"'{root}' is a registry", "give the files or the folder of the model")
         raise Refused(
             f"'{root}' contains the registry '{folder}'",
             f"leave it out with `exclude` '/{_escape(name)}', or register only the files of the model",
@@ -231,7 +231,7 @@ class FileSelection:
         """Raise :class:`InvalidInput` when everything was excluded."""
         if self._counts:
             raise InvalidInput(
-                f"nothing to register: every file of '{given}' is left out: {self.report().summary()}",
+                f"nothing to register: every file of '{given}' is excluded: {self.report().summary()}",
                 "take files back with `include`",
             )
 
@@ -341,7 +341,7 @@ def read_ignore_file(path: Path) -> list[tuple[Glob, bool]]:
     except FileNotFoundError:
         return []
     except Damaged as error:
-        hint = f"{IGNORE_FILE} is a regular file of at most {IGNORE_LIMIT:,} bytes"
+        hint = f"{IGNORE_FILE} must be a regular file of at most {IGNORE_LIMIT:,} bytes"
         raise InvalidInput(error.message, hint) from None
     from ..core import globs
 
@@ -363,7 +363,7 @@ def _describe_secret_name(path: str) -> str:
     name = _without_backup_ending(name)
     stem, _, ending = name.rpartition(".")
     kinds = {
-        "a file of credentials": name in _SECRET_NAMES
+        "a credentials file": name in _SECRET_NAMES
         or name.removeprefix(".") in _SECRET_STEMS
         or (stem.removeprefix(".") in _SECRET_STEMS and ending in _SECRET_DOCUMENTS)
         or any("/".join([*folders, name][-depth:]) in _SECRET_PATHS for depth in (2, 3))
@@ -372,7 +372,7 @@ def _describe_secret_name(path: str) -> str:
         "environment variables": (name.startswith((".env.", ".env-", ".env_")) and ending not in _SECRET_EXAMPLES)
         or (ending == "env" and bool(stem) and stem.removeprefix(".") not in _SECRET_EXAMPLES),
         "an OAuth client secret": name.startswith("client_secret") and ending == "json",
-        "a store of keys or passwords": ending in _SECRET_ENDINGS and bool(stem),
+        "a key or password store": ending in _SECRET_ENDINGS and bool(stem),
         "in a folder for keys": not _SECRET_FOLDERS.isdisjoint(folders) and ending != "pub",
     }
     return next((kind for kind, found in kinds.items() if found), "")

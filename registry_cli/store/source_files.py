@@ -42,11 +42,11 @@ def collect(paths: Iterable[tuple[str | os.PathLike[str], str | None]], selectio
     """
     given = [(os.fspath(path), name) for path, name in paths]
     if not given:
-        raise InvalidInput("no file to register", "name files, a folder, or '-' for standard input")
+        raise InvalidInput("no files given", "give files, a folder, or '-' for standard input")
     found: dict[str, SourceFile] = {}
     for source in (source for path, name in given for source in _iter_path(path, name, len(given) == 1, selection)):
         if source.path in found:
-            raise InvalidInput(f"two files would be called '{source.path}'", "register them from one folder")
+            raise InvalidInput(f"two files would have the path '{source.path}'", "register them from one folder")
         if len(found) >= FILES_LIMIT:
             raise Refused(f"more than {FILES_LIMIT:,} files", "pack them into an archive first")
         found[manifest.check_path(source.path)] = source
@@ -55,14 +55,14 @@ def collect(paths: Iterable[tuple[str | os.PathLike[str], str | None]], selectio
     if all(path != STDIN for path, _ in given) and not any(source.size for source in found.values()):
         if not found:
             selection.refuse_empty(given[0][0])
-        raise InvalidInput(f"nothing to register: {given[0][0]} is empty", "was it written to the end?")
+        raise InvalidInput(f"nothing to register: {given[0][0]} is empty", "the file may be incomplete")
     return list(found.values())
 
 
 def named(files: Mapping[str, Path], selection: FileSelection) -> list[SourceFile]:
     """Files by their names in the artifact. Each must be a regular file, not a link."""
     if not files:
-        raise InvalidInput("no file to register", "name files, or a folder")
+        raise InvalidInput("no files given", "give files or a folder")
     scope = selection.in_files(files)
     found: dict[str, SourceFile] = {}
     for name, path in sorted(files.items()):
@@ -81,7 +81,7 @@ def named(files: Mapping[str, Path], selection: FileSelection) -> list[SourceFil
     if not found:
         selection.refuse_empty("the source")
     if not any(source.size for source in found.values()):
-        raise InvalidInput("nothing to register: all of it is empty", "was it written to the end?")
+        raise InvalidInput("nothing to register: all files are empty", "the file may be incomplete")
     return list(found.values())
 
 
@@ -91,7 +91,7 @@ def _refuse_nested(found: dict[str, SourceFile]) -> None:
         while "/" in parent:
             parent = parent.rpartition("/")[0]
             if parent in found:
-                raise InvalidInput(f"'{parent}' would be a file and a folder", "register them from one folder")
+                raise InvalidInput(f"'{parent}' would be both a file and a folder", "register them from one folder")
 
 
 def _iter_path(path: str, given: str | None, alone: bool, selection: FileSelection) -> Iterator[SourceFile]:
@@ -122,9 +122,9 @@ def _iter_path(path: str, given: str | None, alone: bool, selection: FileSelecti
 def _locate(path: str) -> tuple[Path, os.stat_result]:
     """The path without links, and its status."""
     if "://" in path or path.startswith("file:"):
-        raise InvalidInput(f"'{path}' is an address", "only local files and folders can be registered")
+        raise InvalidInput(f"'{path}' is a URL", "only local files and folders can be registered")
     if not path or "\0" in path:  # an empty one would be this folder, with everything in it
-        raise InvalidInput(f"'{path}' is no path", "was a variable empty?")
+        raise InvalidInput(f"'{path}' is not a path", "check for an empty variable")
     try:
         real = Path(os.path.realpath(path, strict=True))
         return real, real.stat()
@@ -134,11 +134,11 @@ def _locate(path: str) -> tuple[Path, os.stat_result]:
 
 def _unreadable(path: str, error: OSError) -> Exception:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return NotFound(f"there is no file or folder '{path}'")
+        return NotFound(f"file or folder '{path}' not found")
     if error.errno == errno.ELOOP:
-        return InvalidInput(f"'{path[:80]}' is a symbolic link that leads to itself")
+        return InvalidInput(f"'{path[:80]}' is a symbolic link to itself")
     if error.errno == errno.ENAMETOOLONG:
-        return InvalidInput(f"'{path[:80]}' is too long for a path")
+        return InvalidInput(f"'{path[:80]}' is too long")
     return error
 
 
@@ -185,14 +185,14 @@ def _follow_link(root: Path, link: str) -> tuple[Path, os.stat_result]:
         target = Path(os.path.realpath(link, strict=True))
         status = target.stat()
     except OSError:
-        raise Refused(f"'{link}' is a symbolic link that leads nowhere", "remove it, or put the file there") from None
+        raise Refused(f"'{link}' is a broken symbolic link", "remove it or copy the file there") from None
     if not target.is_relative_to(root):
-        hint = "put the file itself there"
+        hint = "copy the file itself there"
         if root.parent.name == "snapshots" and root.parent.parent.name.startswith("models--"):
-            hint = f"this is a snapshot of the Hugging Face cache: registry import hf:{root}"
+            hint = f"for a Hugging Face cache snapshot use 'registry import hf:{root}'"
         raise Refused(f"'{link}' is a symbolic link that leaves the folder", hint)
     if stat.S_ISDIR(status.st_mode):
-        raise Refused(f"'{link}' is a symbolic link to a folder", "put the folder itself there")
+        raise Refused(f"'{link}' is a symbolic link to a folder", "copy the folder itself there")
     return target, status
 
 

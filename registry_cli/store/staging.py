@@ -108,7 +108,7 @@ def fill(staging: StagingFolder, sources: Sequence[SourceFile], intake: CopyOpti
         staging.size += size
         staging.added += added
     if not staging.size:
-        raise InvalidInput("nothing to register: no byte came in", "was it written to the end?")
+        raise InvalidInput("nothing to register: standard input is empty", "the file may be incomplete")
     for folder in (*reversed(folders), staging.files):
         removal.change_mode(folder, staging.below, intake.modes.sealed_folder)
     sync(staging, folders, written=not many)
@@ -129,7 +129,7 @@ def sync_file(path: Path) -> None:
         os.fsync(descriptor)
 
 
-def ensure_free(folder: Path, size: int, hint: str = "make room first") -> None:
+def ensure_free(folder: Path, size: int, hint: str = "free some space") -> None:
     """Raise :class:`Refused` when the disk has no room for ``size`` bytes in ``folder``."""
     room = os.statvfs(folder)
     free = room.f_bavail * room.f_frsize
@@ -171,7 +171,7 @@ def open_source(origin: Path) -> Iterator[int]:
                 raise
             regular = False
         if not regular:
-            raise Refused(f"'{origin}' is no regular file any more", "register it again")
+            raise Refused(f"'{origin}' is no longer a regular file", "register it again")
         yield descriptor
 
 
@@ -214,7 +214,7 @@ class _FileIngest:
                 raise Refused(f"'{self.source.origin}' is on another file system", "leave out `how='link'`") from None
             raise
         if removal.identity(os.lstat(self.target)) != removal.identity(mine):
-            raise Refused(f"'{self.source.origin}' was replaced while it was linked", "register it again")
+            raise Refused(f"'{self.source.origin}' was replaced during linking", "register it again")
         self.staging.linked.append((self.source.origin, removal.identity(mine), stat.S_IMODE(mine.st_mode)))
         os.fchmod(origin, self.intake.modes.sealed_file)
         if moving and copying.may_be_written(origin):  # by a process that opened it before it was sealed

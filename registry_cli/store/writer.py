@@ -92,7 +92,7 @@ class Writer:
         entry = journal.find(self.paths.history, event_id)
         if entry and entry.event.action != action:
             raise Conflict(
-                f"request {event_id} was used before, for '{entry.event.action}' of {self.paths.name}",
+                f"request {event_id} was already used for '{entry.event.action}' of {self.paths.name}",
                 "use a request id for one request only",
             )
         return entry
@@ -131,7 +131,7 @@ class Writer:
             number += 1
 
     def _commit_version(self, staging: StagingFolder, record: VersionRecord) -> bool:
-        """The rename, and what follows it. False when somebody who got past the lock has taken the number."""
+        """The rename, and what follows it. False when a writer that got past the lock has taken the number."""
         with uninterrupted():
             try:
                 os.rename(staging.folder, self.paths.version(record.number))  # COMMIT
@@ -142,7 +142,7 @@ class Writer:
             except BaseException as error:
                 if not staging.is_there():
                     request_id = record.event.id if record.event else ""
-                    raise indeterminate(f"{record.ref} is in the registry", request_id, error) from error
+                    raise indeterminate(f"{record.ref} is registered", request_id, error) from error
                 if isinstance(error, OSError) and error.errno in _TAKEN:
                     return False
                 raise
@@ -161,7 +161,7 @@ class Writer:
     def move(self, table: StageTable, event: Event, redo: Redo | None = None) -> StageTable:
         """Commit ``table`` as the next revision, with its event, and with the document of ``redo``.
 
-        Raises what went wrong when nothing happened (:class:`Conflict` when somebody who got past the lock was
+        Raises what went wrong when nothing happened (:class:`Conflict` when a writer that got past the lock was
         faster), :class:`Indeterminate` when it is committed all the same.
         """
         table = table.with_(revision=self.table.revision + 1, changed=event)
@@ -189,8 +189,8 @@ class Writer:
             try:
                 files.publish_new(temporary, claim)  # COMMIT
             except FileExistsError:
-                message = f"{self.paths.name} was changed by another process just now"
-                raise Conflict(message, "look again, then decide") from None
+                message = f"{self.paths.name} was changed concurrently"
+                raise Conflict(message, "check it and retry") from None
             if not self._was_finished_by_others(claim, table):
                 self.table = table
                 self.roll_forward(redo)
@@ -209,7 +209,7 @@ class Writer:
         pruned = known.revision >= table.revision + layout.CLAIMS_KEPT
         if pruned and not (table.changed and journal.find(self.paths.history, table.changed.id)):
             removal.discard(claim, self.paths.registry)
-            raise Conflict(f"{self.paths.name} was changed by another process meanwhile", "look again, then decide")
+            raise Conflict(f"{self.paths.name} was changed concurrently", "check it and retry")
         self.table, self.last = known, journal.last_entry(self.paths.history)
         return True
 
@@ -230,8 +230,8 @@ class Writer:
         folder, around = os.stat(self.paths.version(number)), os.stat(self.paths.versions)
         if around.st_mode & stat.S_ISVTX and os.geteuid() not in (0, folder.st_uid, around.st_uid):
             raise RegistryError(
-                f"{self.paths.name}@{number} belongs to another user, who alone can remove its files",
-                "archive it instead, or ask its owner",
+                f"{self.paths.name}@{number} belongs to another user; only the owner can remove its files",
+                "archive it instead or ask its owner",
             )
 
     def build_tombstone(self, number: int, event: Event) -> Redo:

@@ -109,12 +109,12 @@ class Program:
         except RegistryError as error:
             raise HookError(f"was not run: {error}", final=True) from None
         except OSError as error:
-            words = "is not executable" if isinstance(error, PermissionError) else f"can't be run: {explain(error)}"
+            words = "is not executable" if isinstance(error, PermissionError) else f"cannot be run: {explain(error)}"
             raise HookError(words, final=True) from None
         if done.code is None:
-            raise HookError(f"took longer than {self.limits.seconds:g} s and was stopped")
+            raise HookError(f"timed out after {self.limits.seconds:g} s")
         if done.code:
-            ended = f"was ended by signal {-done.code}" if done.code < 0 else f"failed with exit code {done.code}"
+            ended = f"was killed by signal {-done.code}" if done.code < 0 else f"failed with exit code {done.code}"
             lines = (done.errors or done.output).decode("utf-8", "replace").strip().splitlines()
             raise HookError(f"{ended}: {redact_text(lines[-1])[:_LINE]}" if lines else ended)
 
@@ -142,9 +142,9 @@ class Webhook:
         body = self.template.render(json.loads(body)) if self.template else body
         answer = webhooks.post(self.url, body, event, self.secret, self.limits.seconds)
         if answer is None:
-            raise HookError(f"gave no answer within {self.limits.seconds:g} s")
+            raise HookError(f"did not respond within {self.limits.seconds:g} s")
         if isinstance(answer, str):
-            raise HookError(f"can't be reached: {answer}")
+            raise HookError(f"cannot be reached: {answer}")
         if not 200 <= answer < 300:
             raise HookError(f"answered {answer}", final=answer < 500 and answer not in _RETRIABLE)
 
@@ -171,7 +171,7 @@ def read_settings(path: Path) -> HookSettings:
     source.check_keys(programs, PROGRAM_KEYS, ("programs",))
     listed = document.get("webhooks", [])
     if not isinstance(listed, list):
-        raise source.error(("webhooks",), "is no list", "write '- url: https://…' lines below it")
+        raise source.error(("webhooks",), "must be a list", "write '- url: https://…' lines below it")
     found = tuple(_parse_webhook(each, ("webhooks", str(at)), source, path.parent) for at, each in enumerate(listed))
     if any("secret" in each for each in listed):
         ensure_private(path, private=True)
@@ -185,19 +185,19 @@ def _parse_webhook(content: Any, place: Place, source: SettingsSource, folder: P
         parts = urlsplit(url) if isinstance(url, str) else None
         host = parts and parts.hostname
     except ValueError:
-        raise source.error((*place, "url"), "can't be read") from None
+        raise source.error((*place, "url"), "cannot be read") from None
     if parts is None or parts.scheme not in ("http", "https") or not host or not url.isprintable():
-        raise source.error((*place, "url"), "is no address", "write it as https://example.org/hook")
+        raise source.error((*place, "url"), "must be a URL", "for example: https://example.org/hook")
     if parts.username is not None:
-        raise source.error((*place, "url"), "has a name and a password in it", "use secret_file instead")
+        raise source.error((*place, "url"), "contains a user name and password", "use secret_file instead")
     registry = content.get("registry", "")
     if not isinstance(registry, str):
-        raise source.error((*place, "registry"), "is no text", "it is the id of a registry: registry info shows it")
+        raise source.error((*place, "registry"), "must be text", "use the registry id shown by 'registry info'")
     actions = _parse_texts(content, "actions", place, source)
     for action in actions:
         if action not in (*ACTIONS, REFUSED):
-            hint = suggest(action, (*ACTIONS, REFUSED)) or f"there are {', '.join((*ACTIONS, REFUSED))}"
-            raise source.error((*place, "actions"), f"there is no action '{escape_for_message(action)}'", hint)
+            hint = suggest(action, (*ACTIONS, REFUSED)) or f"available: {', '.join((*ACTIONS, REFUSED))}"
+            raise source.error((*place, "actions"), f"unknown action '{escape_for_message(action)}'", hint)
     return Webhook(
         url,
         _parse_limits(content, place, source, WEBHOOKS),
@@ -218,10 +218,10 @@ def _parse_template(content: Mapping[str, Any], place: Place, source: SettingsSo
 
 def _read_secret(content: Mapping[str, Any], place: Place, source: SettingsSource, folder: Path) -> bytes:
     if "secret" in content and "secret_file" in content:
-        raise source.error((*place, "secret"), "stands beside 'secret_file'", "say one of them")
+        raise source.error((*place, "secret"), "cannot be combined with 'secret_file'", "use one of them")
     for key in ("secret", "secret_file"):
         if key in content and not (isinstance(content[key], str) and content[key].strip()):
-            raise source.error((*place, key), "is no text", "write it in quotes")
+            raise source.error((*place, key), "must be text", "put it in quotes")
     if "secret_file" not in content:
         return str(content.get("secret", "")).encode()
     path = folder / Path(content["secret_file"]).expanduser()
@@ -231,7 +231,7 @@ def _read_secret(content: Mapping[str, Any], place: Place, source: SettingsSourc
     except OSError as error:
         raise source.error((*place, "secret_file"), explain(error)) from None
     if not secret:
-        raise source.error((*place, "secret_file"), f"{path} is empty", "a signature with no key says nothing")
+        raise source.error((*place, "secret_file"), f"{path} is empty", "a signature requires a key")
     return secret
 
 
@@ -241,20 +241,20 @@ def _parse_limits(content: Mapping[str, Any], place: Place, source: SettingsSour
         at = (*place, "time_limit")
         seconds = source.checked(at, parse_duration, str(content["time_limit"])).total_seconds()
         if not 0 < seconds <= LONGEST:
-            raise source.error(at, "is no time that a hook can have", f"more than 0s, at most {LONGEST:g}s")
+            raise source.error(at, "is out of range", f"use more than 0s and at most {LONGEST:g}s")
     if "retries" in content:
         retries = content["retries"]
         if type(retries) is not int or not 0 <= retries <= MOST_RETRIES:
-            raise source.error((*place, "retries"), "is no number of repetitions", f"0 to {MOST_RETRIES}")
+            raise source.error((*place, "retries"), "is not a valid number of retries", f"0 to {MOST_RETRIES}")
     return HookLimits(seconds, retries)
 
 
 def _parse_texts(content: Mapping[str, Any], key: str, place: Place, source: SettingsSource) -> list[str]:
     value = content.get(key, [])
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise source.error((*place, key), "is no list of texts", f"write it as {key}: [a, b]")
+        raise source.error((*place, key), "must be a list of text", f"write it as {key}: [a, b]")
     if key in content and not value:
-        raise source.error((*place, key), "has nothing in it", "leave it out to be told of all")
+        raise source.error((*place, key), "is empty", "remove it to receive all events")
     return value
 
 
@@ -274,7 +274,7 @@ def load_hooks(folder: Path, registry: str, warn: Callable[[str], None]) -> list
     except FileNotFoundError:
         pass
     except (RegistryError, OSError) as error:
-        warn(f"hooks.yaml is not followed: {explain(error) if isinstance(error, OSError) else error}")
+        warn(f"ignoring hooks.yaml: {explain(error) if isinstance(error, OSError) else error}")
     return [
         *(Program(path, settings.programs) for path in _iter_programs(folder / HOOKS, warn)),
         *(Program(path, settings.programs) for path in _iter_programs(folder / HOOKS / registry, warn)),
@@ -352,6 +352,6 @@ def _run(hook: Hook, attempt: Callable[[], None], action: str, warn: Callable[[s
         except HookError as failure:
             if failure.final or number == hook.limits.retries:
                 tries = f" ({number + 1} attempts)" if number else ""
-                warn(f"hook {hook.name} {failure}{tries}; '{action}' is done all the same")
+                warn(f"hook {hook.name} {failure}{tries}; the change '{action}' was made")
                 return
             pause(_PAUSES[min(number, len(_PAUSES) - 1)])

@@ -41,7 +41,7 @@ PATIENCE = 120.0
 _CHECKING = 30.0
 _LONGEST = 100_000
 _TOOL = "ssh-keygen"
-_USABLE = "give the path of a private key, or of a public one whose other half an agent holds"
+_USABLE = "use the path of a private key, or of a public key held by an agent"
 _INSTALL = "install OpenSSH 8.2 or newer (openssh-client)"
 _OLD = (b"usage: ", b"unknown option", b"illegal option", b"Unsupported operation", b"Invalid option")
 BAD, UNKNOWN, OTHER = "signature-bad", "signature-unknown", "signature-other"
@@ -66,15 +66,15 @@ def sign(data: bytes, key: str | os.PathLike[str]) -> str:
     """
     path = Path(key).expanduser()
     if not path.is_file():
-        raise NotFound(f"there is no key '{key}'", _USABLE)
+        raise NotFound(f"key '{key}' not found", _USABLE)
     done = _run(["-Y", "sign", "-n", NAMESPACE, "-f", str(path)], data, PATIENCE)
     if done.code is None:
-        raise RegistryError(f"'{key}' did not sign within {PATIENCE:.0f} s", "touch the key when it blinks; try again")
+        raise RegistryError(f"'{key}' did not sign within {PATIENCE:.0f} s", "touch the key when it blinks and retry")
     if done.code and b"passphrase" in done.errors:
-        raise InvalidInput(f"'{key}' is locked by a passphrase", "hand it to an agent first: ssh-add KEY")
+        raise InvalidInput(f"'{key}' is locked by a passphrase", "add it to an agent first: ssh-add KEY")
     if done.code or not done.output.startswith(b"-----BEGIN SSH SIGNATURE-----"):
-        lines = done.errors.decode("utf-8", "replace").strip().splitlines() or ["it did not say why"]
-        raise InvalidInput(f"'{key}' can't sign: {replace_unprintable(lines[-1])[:300]}", _USABLE)
+        lines = done.errors.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
+        raise InvalidInput(f"'{key}' cannot sign: {replace_unprintable(lines[-1])[:300]}", _USABLE)
     return done.output.decode("ascii", "replace").strip() + "\n"
 
 
@@ -118,7 +118,7 @@ class Trust:
         except (TypeError, ValueError, RecursionError):  # anybody may have written the event
             data = b""
         if not found.key or not data:
-            return replace(found, code=BAD, problem="there is no signature in it")
+            return replace(found, code=BAD, problem="it contains no signature")
         with _signature_file(text) as path:
             principals = self._find_principals(path, event)
             wanted = _identities(principals, event.by)
@@ -127,13 +127,13 @@ class Trust:
                     return replace(found, principal=principal)
             words = ["-Y", "check-novalidate", "-n", NAMESPACE, "-s", path]
             if _run(words, data, _CHECKING).code != 0:
-                return replace(found, code=BAD, problem="the signature is not over what stands there")
+                return replace(found, code=BAD, problem="the signature does not match the content")
             named = (each for each in principals if each not in wanted and not _is_pattern(each))
             others = [each for each in named if self._is_valid(path, event, each)]
         if others:
             return replace(found, code=OTHER, problem=f"says {event.by}, but is signed by {others[0]}")
-        known = f"{found.key} is none of {self.allowed.name}, or not any more"
-        problem = known if self.allowed.is_file() else f"there is no {self.allowed.name} to know {found.key} by"
+        known = f"{found.key} is not in {self.allowed.name} or no longer valid"
+        problem = known if self.allowed.is_file() else f"{self.allowed.name} is missing, so {found.key} is unknown"
         return replace(found, code=UNKNOWN, problem=problem)
 
     def is_signed_by(self, event: Event, principal: str) -> bool:
@@ -202,7 +202,7 @@ def _run(words: Sequence[str], data: bytes, seconds: float) -> subprocesses.Fini
     try:
         done = subprocesses.run([_TOOL, *words], data=data, seconds=seconds)
     except FileNotFoundError:
-        raise RegistryError(f"{_TOOL} is not installed, and signatures are its work", _INSTALL) from None
+        raise RegistryError(f"{_TOOL} is not installed; it is required for signatures", _INSTALL) from None
     if done.code and any(sign in done.errors for sign in _OLD):
         raise RegistryError(f"{_TOOL} is too old for signatures", _INSTALL)
     return done
@@ -267,8 +267,8 @@ def unsigned(events: list[Event], subject: Mapping[str, str], trust: Trust, prin
     if any(trust.is_signed_by(event, principal) for event in ours):
         return ""
     if not trust.allowed.is_file():
-        return f"there is no {trust.allowed.name} in the registry"
-    return "no signature of theirs holds" if ours else "signed for another version" if events else "not signed"
+        return f"the registry has no {trust.allowed.name}"
+    return "no valid signature by them" if ours else "signed for another version" if events else "not signed"
 
 
 @dataclass
@@ -328,4 +328,4 @@ def _verify_event_signature(model: ModelReader, event: Event, trust: Trust) -> S
         return found  # deleted since, or damaged
     if event.detail.get("record") == f"sha256:{record}":
         return found
-    return _misplaced(found, "it was signed for a version of another model, or registry")
+    return _misplaced(found, "it was signed for a version of another model or registry")

@@ -20,11 +20,11 @@ def ensure_private(path: Path, *, private: bool = False) -> None:
     """Raise :class:`Refused` for a file (links are followed) that others can write, or if it is ``private``, read."""
     status = path.stat()
     if status.st_uid not in (0, os.geteuid()):
-        raise Refused(f"{path} belongs to somebody else", "it must be yours, or root's")
+        raise Refused(f"{path} belongs to another user", "it must be owned by you or root")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise Refused(f"{path} can be written by others", f"chmod go-w {path}")
     if private and status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        raise Refused(f"{path} holds a secret, and can be read by others", f"chmod go-r {path}")
+        raise Refused(f"{path} contains a secret but can be read by others", f"chmod go-r {path}")
 
 
 #: The user's configuration file, and the list of trusted registries in it.
@@ -41,7 +41,7 @@ def ensure_trusted(root: Path, config: Path | None) -> None:
         return
     where = f"{config / FILE}" if config else f"~/.config/registry-cli/{FILE}"
     raise Refused(
-        f"the registry in {root} belongs to another user, and was not named",
+        f"the registry in {root} belongs to another user and was not selected explicitly",
         f"name '{root}' with `root` or REGISTRY_HOME, or add it to {KEY} in {where}",
     )
 
@@ -71,7 +71,7 @@ def _list_trusted(config: Path | None) -> list[str]:
     ensure_private(path)
     found = documents.loads_mapping(data, str(path)).get(KEY, [])
     if not isinstance(found, list) or not all(isinstance(entry, str) for entry in found):
-        raise InvalidInput(f"error in {path}: '{KEY}' is not a list of folders", f"write it as {KEY}: [/srv/models]")
+        raise InvalidInput(f"error in {path}: '{KEY}' is not a list of folders", f"for example: {KEY}: [/srv/models]")
     return found
 
 

@@ -115,7 +115,7 @@ def parse_template(value: Any, place: Place, source: SettingsSource) -> Template
 
 def _iter_texts(value: Any, place: Place, source: SettingsSource) -> Iterator[tuple[str, Place]]:
     if len(place) > _DEPTH:
-        raise source.error(place, "is nested too deeply", f"{_DEPTH} levels are the most")
+        raise source.error(place, "is nested too deeply", f"the limit is {_DEPTH} levels")
     if isinstance(value, str):
         yield value, place
     elif isinstance(value, Mapping):

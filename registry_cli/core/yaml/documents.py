@@ -34,7 +34,7 @@ def loads(data: bytes, name: str, *, limit: int = DOCUMENT_LIMIT, scalar: Callab
         InvalidInput: It is not YAML, or has something that is not allowed; with the line.
     """
     if len(data) > limit:
-        raise InvalidInput(f"{name} has {len(data):,} bytes", f"{limit:,} is the most")
+        raise InvalidInput(f"{name} has {len(data):,} bytes", f"the limit is {limit:,}")
     value = None if scalar else fast_loader.loads(data)
     if value is None:
         from . import loader
@@ -56,7 +56,7 @@ def loads_mapping(
     """As :func:`loads`, for a document that must be a mapping."""
     value = loads(data, name, limit=limit, scalar=scalar)
     if not isinstance(value, dict):
-        raise InvalidInput(f"{name} holds no 'key: value' lines")
+        raise InvalidInput(f"{name} contains no 'key: value' lines")
     return value
 
 
@@ -68,5 +68,5 @@ def dumps(document: Mapping[str, Any]) -> bytes:
 
         data = dumper.dumps(document)
     if len(data) > DOCUMENT_LIMIT:  # it could not be read again: that must fail before anything is committed
-        raise InvalidInput(f"a document of {len(data):,} bytes", f"{DOCUMENT_LIMIT:,} is the most")
+        raise InvalidInput(f"a document of {len(data):,} bytes", f"the limit is {DOCUMENT_LIMIT:,}")
     return data

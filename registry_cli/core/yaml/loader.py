@@ -64,7 +64,7 @@ class _Builder:
             if event.tag is not None or event.anchor is not None or not name.isascii() or name == "<<" or "\0" in name:
                 self._check_key(event)
             if name in found:
-                raise self.fail(f"'{name[:60]}' stands here again, first in line {_line(keys[name])}", event)
+                raise self.fail(f"'{name[:60]}' is repeated, first in line {_line(keys[name])}", event)
             keys[name] = event
             found[name] = self._value(get(), depth)
         return found
@@ -127,9 +127,9 @@ def loads(data: bytes, name: str, scalar: Callable[[str], Any] | None = None) ->
         return _Builder(data.decode("utf-8"), name, scalar).document()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise InvalidInput(f"{name}, line {line}: is not UTF-8 text") from None
+        raise InvalidInput(f"{name}, line {line}: not UTF-8 text") from None
     except yaml.YAMLError as error:
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "is no YAML"
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not valid YAML"
         raise InvalidInput(f"{name}, line {_line_of(error, data)}: {problem}") from None
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{name}: {error}") from None

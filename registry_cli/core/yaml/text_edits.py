@@ -44,7 +44,7 @@ def changed(text: str, wanted: Mapping[str, Any], name: str) -> str:
     found = "".join(lines)
     if _read(found, name) != after or list(_read(found, name) or ()) != _order(before, after):
         raise InvalidInput(
-            f"{name} can't be changed without touching what people wrote", "edit it by hand: registry edit"
+            f"cannot change {name} without touching text that people wrote", "edit it with 'registry edit'"
         )
     return found
 

@@ -38,7 +38,7 @@ class Dataset(NamedTuple):
 def read_superblock(read: Read) -> tuple[int, int]:
     """Where the file ends according to its first block, and where that states the address of the root group."""
     if read(0, 8) != MAGIC:
-        raise Stopped("it is no HDF5")
+        raise Stopped("it is not HDF5")
     version = read(8, 1)[0]
     if version not in _ADDRESSES:
         raise Stopped(f"version {version} of HDF5 is not read")

@@ -87,7 +87,7 @@ class ModelFile:
         descriptor = os.open(path, _READ)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(0, "no regular file", str(path))
+                raise OSError(0, "not a regular file", str(path))
             yield cls(descriptor, name, beside or {}, budget or Budget())
         finally:
             os.close(descriptor)

@@ -67,10 +67,10 @@ def _parse_literal(data: bytes) -> dict[str, Any]:
     """Evaluate the literal, in which every text has to be spelled out and each key has to occur once."""
     tree = _parse_expression(data)
     if not isinstance(tree, ast.Dict):
-        raise _odd("it is no dictionary")
+        raise _odd("it is not a dictionary")
     for node in ast.walk(tree):
         if not isinstance(node, (ast.Dict, ast.Constant, ast.Tuple, ast.List, ast.Load)):
-            raise _odd("it is no plain literal")
+            raise _odd("it is not a plain literal")
         if isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
             spelled = (node.end_col_offset or 0) - node.col_offset
             plain = isinstance(node.value, str) and spelled == len(node.value.encode()) + 2
@@ -96,7 +96,7 @@ def _parse_expression(data: bytes) -> ast.expr:
     try:
         return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise _odd("it is no Python literal") from error
+        raise _odd("it is not a Python literal") from error
 
 
 def _type(descr: Any, depth: int) -> tuple[int, bool]:

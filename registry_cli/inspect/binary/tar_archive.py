@@ -84,7 +84,7 @@ class Tar:
         is_link = bool(kind) and kind in _LINKS
         folder = kind in _FOLDERS or (kind in b"\x000" and name.endswith("/"))
         if (is_link or folder) and size:
-            self._odd(f"'{name}' has data, but is no file")
+            self._odd(f"'{name}' has data, but is not a file")
         if start + size > self._body.size and not is_link:
             raise Stopped("the archive is cut short")
         if folder and not size:

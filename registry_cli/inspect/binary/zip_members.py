@@ -36,7 +36,7 @@ def _read_directory(file: ModelFile) -> dict[str, DirectoryEntry]:
     archive = ZipArchive()
     directory = find_directory(file, archive)
     if directory is None or archive.cut:
-        raise Stopped("it is no whole zip archive: its directory is missing")
+        raise Stopped("it is not a complete zip archive: its directory is missing")
     if directory.members > MAX_MEMBERS or directory.size > MAX_DIRECTORY:
         raise Limit(f"an archive of {directory.members:,} files")
     entries = list(iter_entries(file, directory, archive))
@@ -58,10 +58,10 @@ def read_member(file: ModelFile, name: str, most: int = DOCUMENT) -> bytes:
             data += piece
     except Stopped as error:
         if getattr(stream, "ambiguity", ""):
-            raise Stopped(f"{name} unpacks to something else than it says") from error
+            raise Stopped(f"{name} does not unpack to its declared content") from error
         raise
     if len(data) != member.size:
-        raise Stopped(f"{name} unpacks to something else than it says")
+        raise Stopped(f"{name} does not unpack to its declared content")
     return data
 
 

@@ -75,7 +75,7 @@ class _Model:
             graphs += 1
             self.graph(graph)
         if not graphs:
-            raise Stopped("it holds no graph")
+            raise Stopped("it contains no graph")
 
     def graph(self, message: WireField) -> None:
         for field in self.wire.fields(message):
@@ -159,7 +159,7 @@ def checkpoint_variables(file: ModelFile) -> list[tuple[int, int]]:
     wire = Messages(file, FIELDS)
     footer = file.size - _FOOTER
     if file.read(footer + _FOOTER - len(CHECKPOINT_MAGIC), len(CHECKPOINT_MAGIC)) != CHECKPOINT_MAGIC:
-        raise Stopped("it is no index of a checkpoint")
+        raise Stopped("it is not the index of a checkpoint")
     *_, at = wire.varints(footer, 2)
     offset, size, _ = wire.varints(at, 2)
     found: list[tuple[bool, tuple[int, int]]] = []

@@ -129,7 +129,7 @@ def read_header(file: ModelFile) -> Weights:
         raise Stopped(f"its header has {length:,} bytes")
     listed = json.loads(file.read(8, length))
     if not isinstance(listed, dict):
-        raise Stopped("its header is no object")
+        raise Stopped("its header is not an object")
     metadata = listed.pop("__metadata__", {})
     found: list[Listed] = []
     end = 0
@@ -145,7 +145,7 @@ def read_header(file: ModelFile) -> Weights:
 
 def _dimension(value: object) -> int:
     if type(value) is not int or not 0 <= value < 2**63:
-        raise Stopped("a dimension is no number")
+        raise Stopped("a dimension is not a number")
     return value
 
 

@@ -110,7 +110,9 @@ def dumps(contents: Contents) -> bytes:
     document = {"format": NEWEST if deployed else FORMAT, **vars(contents)}
     data = json.dumps(document, ensure_ascii=True, separators=(",", ":"), default=_to_document).encode() + b"\n"
     if len(data) > HEAD_LIMIT:
-        raise Refused(f"a bundle of this many files needs a list of {len(data):,} bytes", "export fewer at a time")
+        raise Refused(
+            f"a bundle of this many files needs a list of {len(data):,} bytes", "export fewer files at a time"
+        )
     return data
 
 
@@ -152,7 +154,7 @@ def loads(data: bytes, what: str) -> Contents:
             raise ValueError(f"{min(both)} is a model and a group")
     except (ValueError, KeyError, TypeError, AttributeError, InvalidInput) as error:
         why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise Damaged(f"{what}: {HEAD} is no list of what is in a bundle: {why[:200]}") from None
+        raise Damaged(f"{what}: {HEAD} is not a valid list of contents: {why[:200]}") from None
     return contents
 
 
@@ -161,9 +163,9 @@ def read_json(data: bytes, name: str, what: str) -> Mapping[str, Any]:
     try:
         document = json.loads(data, object_pairs_hook=_unique_keys, parse_constant=_reject_constant)
     except (ValueError, RecursionError):
-        raise Damaged(f"{what}: {name} is no JSON") from None
+        raise Damaged(f"{what}: {name} is not JSON") from None
     if not isinstance(document, dict):
-        raise Damaged(f"{what}: {name} is no JSON object")
+        raise Damaged(f"{what}: {name} is not a JSON object")
     return document
 
 
@@ -173,14 +175,14 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _reject_constant(text: str) -> None:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def _parse_model(record: Mapping[str, Any]) -> BundleModel:
     name = names.model_name(_check_text(record["name"], 200))
     whole = record["whole"]
     if type(whole) is not bool:
-        raise ValueError(f"{name} is neither whole nor not")
+        raise ValueError(f"the type of {name} is missing")
     versions = tuple(_parse_version(each) for each in _check_list(record["versions"]))
     numbers = [version.number for version in versions]
     if numbers != sorted(set(numbers)):
@@ -189,7 +191,7 @@ def _parse_model(record: Mapping[str, Any]) -> BundleModel:
     if whole and not {layout.MODEL, layout.STAGES} <= {each.path for each in documents}:
         raise ValueError(f"{name} lacks {layout.MODEL} or {layout.STAGES}")
     if not whole and not versions:
-        raise ValueError(f"there is nothing of {name}")
+        raise ValueError(f"{name} is empty")
     if not whole and any(version.pack for version in versions):
         raise ValueError(f"a version of {name} has a pack, but the model is not whole")
     packed = _check_size(record["packed"], _SIZE_LIMIT)
@@ -220,7 +222,7 @@ def _parse_version(record: Mapping[str, Any]) -> BundleVersion:
         raise ValueError(f"version {number} has {len(sizes):,} files")
     archived = record.get("archived", False)
     if type(archived) is not bool:
-        raise ValueError(f"version {number} is neither archived nor not")
+        raise ValueError(f"version {number} has no archived state")
     return BundleVersion(
         number,
         _check_digest(_check_text(record["digest"], 80).removeprefix("sha256:")),
@@ -251,7 +253,7 @@ def _parse_files(records: Any, limit: Callable[[str], int]) -> tuple[BundleFile,
     for each in _check_list(records):
         path = _check_text(each["path"], 200)
         if not (most := limit(path)):
-            raise ValueError(f"'{path}' has no place in it")
+            raise ValueError(f"'{path}' is not allowed in it")
         found.append(BundleFile(path, _check_size(each["size"], most), _check_digest(each["sha256"])))
     _check_unique(each.path for each in found)
     return tuple(found)
@@ -261,19 +263,19 @@ def _check_unique(texts: Iterator[str]) -> None:
     seen: set[str] = set()
     for text in texts:
         if text in seen:
-            raise ValueError(f"'{text}' stands there twice")
+            raise ValueError(f"'{text}' is listed twice")
         seen.add(text)
 
 
 def _check_list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise ValueError("there is no list where one should be")
+        raise ValueError("a list is missing")
     return value
 
 
 def _check(value: _T, is_valid: bool, what: str) -> _T:
     if not is_valid:
-        raise ValueError(f"{value!r:.40} is no {what}")
+        raise ValueError(f"{value!r:.40} is not a valid {what}")
     return value
 
 

@@ -25,7 +25,7 @@ from ...store.packs.pack_format import TarReader
 from . import bundle_manifest
 from .bundle_manifest import BundleFile, BundleModel, BundleVersion
 
-_MADE = "a bundle is made by registry export"
+_MADE = "create a bundle with 'registry export'"
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\Z", re.ASCII)
 
@@ -63,9 +63,9 @@ class BundleReader:
         try:
             path, size = self._header()
         except Damaged:
-            raise Damaged(f"{what} is no bundle, or was cut off", _MADE) from None
+            raise Damaged(f"{what} is not a bundle or is truncated", _MADE) from None
         if path != bundle_manifest.HEAD or size > bundle_manifest.HEAD_LIMIT:
-            raise Damaged(f"{what} does not begin as a bundle does", _MADE)
+            raise Damaged(f"{what} is not a bundle", _MADE)
         data = b"".join(self._blocks())
         self.count_member(path, hashlib.sha256(data).hexdigest())
         self.contents = bundle_manifest.loads(data, what)
@@ -79,12 +79,12 @@ class BundleReader:
         """Compare the last member with the number and digests of all members; nothing may follow it."""
         path, size = self._header()
         if path != bundle_manifest.END or size > bundle_manifest.END_LIMIT:
-            raise self.damaged(f"'{path}' has no place in it")
+            raise self.damaged(f"'{path}' is not allowed in it")
         end = bundle_manifest.read_json(b"".join(self._blocks()), bundle_manifest.END, self.what)
         if (end.get("members"), end.get("digest")) != (self._count, f"sha256:{self._listing.hexdigest()}"):
-            raise self.damaged("it is not the one that its end belongs to")
+            raise self.damaged("its start and end do not match")
         if next(self._members, None) is not None:
-            raise self.damaged("something follows its end")
+            raise self.damaged("it has data after its end")
 
     def drain(self, progress: Progress = SILENT) -> None:
         """Read and compare all of it, and keep nothing."""
@@ -117,11 +117,11 @@ class BundleReader:
 
     def check(self, path: str, sha256: str, expected: str) -> None:
         if sha256 != expected:
-            raise self.damaged(f"'{path}' is not what its sha256 says")
+            raise self.damaged(f"'{path}' does not match its sha256")
         self.count_member(path, sha256)
 
     def damaged(self, why: str) -> Damaged:
-        return Damaged(f"{self.what} is no sound bundle: {why}", "export it again; nothing of it was taken in")
+        return Damaged(f"{self.what} is damaged: {why}", "export it again; nothing was imported")
 
     def count_member(self, path: str, sha256: str) -> None:
         self._listing.update(f"{sha256}  {path}\n".encode())
@@ -133,7 +133,7 @@ class BundleReader:
         except Damaged as error:
             raise Damaged(error.message, _MADE) from None
         if header is None:
-            raise self.damaged("it was cut off")
+            raise self.damaged("it is truncated")
         return header
 
     def _blocks(self) -> Iterator[bytes]:
@@ -187,7 +187,7 @@ class BundleModelReader:
     def count(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
-            raise self.bundle.damaged(f"{self.part.name} has more than the {self.part.packed:,} bytes that it tells")
+            raise self.bundle.damaged(f"{self.part.name} has more than the declared {self.part.packed:,} bytes")
 
 
 def without_repair_hint(error: Damaged) -> Damaged:
@@ -229,7 +229,7 @@ class BundleVersionReader:
         document = codec.loads(self.documents[f"{self._base}{layout.VERSION}"], f"{what}: {layout.VERSION}")
         record = codec.parse_version(document, self._name, version.number, what)
         if (record.digest, record.size, record.files) != (version.digest, version.size, len(version.sizes)):
-            raise self._bundle.damaged(f"{self.ref} says of itself something else than {bundle_manifest.HEAD}")
+            raise self._bundle.damaged(f"{self.ref} does not match {bundle_manifest.HEAD}")
         annotations: Mapping[str, Any] = {}
         if data := self.documents.get(path := f"annotations/{version.number}.yaml"):
             annotations = codec.loads(data, f"{what}: {path}")
@@ -243,24 +243,24 @@ class BundleVersionReader:
         """The files beside its document are those that its lineage names."""
         expected = codec.sidecar_digests(self.record.lineage)
         if unexpected := sorted(self.beside.keys() - expected.keys()):
-            raise self._bundle.damaged(f"{self.ref} does not say that it has '{unexpected[0]}'")
+            raise self._bundle.damaged(f"{self.ref} does not list '{unexpected[0]}'")
         for name, sha256 in sorted(expected.items()):
             if name not in self.beside:
                 raise self._bundle.damaged(f"{self.ref} lacks '{name}'")
             if hashlib.sha256(self.beside[name]).hexdigest() != sha256:
-                raise self._bundle.damaged(f"'{name}' of {self.ref} is not what its sha256 says")
+                raise self._bundle.damaged(f"'{name}' of {self.ref} does not match its sha256")
 
     def _parse_manifest(self) -> tuple[FileEntry, ...]:
         data = self.documents[f"{self._base}{layout.MANIFEST}"]
         if manifest.digest(data) != self.version.digest:
-            raise self._bundle.damaged(f"the manifest of {self.ref} is not what its digest says")
+            raise self._bundle.damaged(f"the manifest of {self.ref} does not match its digest")
         entries = manifest.loads(data, f"{self._bundle.what}: {self.ref}: {layout.MANIFEST}")
         if len(entries) != len(self.version.sizes) or manifest.dumps(entries) != data:
             raise self._bundle.damaged(f"the manifest of {self.ref} is not in order")
         paths = {entry.path for entry in entries}
         for parent in (str(parent) for path in paths for parent in PurePosixPath(path).parents):
             if parent in paths:
-                raise self._bundle.damaged(f"'{parent}' of {self.ref} is a file and a folder")
+                raise self._bundle.damaged(f"'{parent}' of {self.ref} is both a file and a folder")
         return entries
 
     def files(self, keep: Callable[[bytes], object] | None = None) -> Iterator[StreamedFile]:
@@ -309,7 +309,7 @@ class BundleVersionReader:
             if each.content is None:
                 progress(each.size)
             elif hasher.hexdigest() != each.entry.sha256:
-                raise self._bundle.damaged(f"'{each.entry.path}' of {self.ref} is not what its sha256 says")
+                raise self._bundle.damaged(f"'{each.entry.path}' of {self.ref} does not match its sha256")
 
 
 def discard(_: bytes) -> None:
@@ -326,13 +326,13 @@ def _check_version(record: VersionRecord, ref: str) -> None:
         values.text(record.message, "message")
         values.line(record.author, "author")
         if not _TIME.match(record.created):
-            raise InvalidInput("when it was made is no time")
+            raise InvalidInput("its creation time is not valid")
         if record.event is not None:
             names.request_id(record.event.id)
             values.line(record.event.by, "by")
             values.line(record.event.host, "host")
             if record.event.action != "registered":
-                raise InvalidInput(f"it came to be by '{record.event.action[:40]}'")
+                raise InvalidInput(f"its first event is '{record.event.action[:40]}'")
     except InvalidInput as error:
         raise Damaged(f"{ref}: {error.message}") from None
 
@@ -341,7 +341,7 @@ def _check_values(given: Mapping[str, Any], check: Callable[[Any, str], Any]) ->
     """Each value is valid and in its normal form."""
     checked = values.checked(given, check)
     if checked != given or any(type(checked[name]) is not type(value) for name, value in given.items()):
-        raise InvalidInput("a value of it is of another kind")
+        raise InvalidInput("it has a value of the wrong type")
 
 
 def _check_document(path: str, data: bytes, part: BundleModel, what: str) -> None:
@@ -362,11 +362,11 @@ def _check_document(path: str, data: bytes, part: BundleModel, what: str) -> Non
 def _check_model(document: Mapping[str, Any]) -> None:
     for key in ("created", "owner", "description"):
         if not isinstance(document.get(key, ""), str):
-            raise InvalidInput(f"'{key}' is no text")
+            raise InvalidInput(f"'{key}' is not text")
     for key in ("tags", "annotations"):
         texts = document.get(key) or {}
         if not isinstance(texts, dict):
-            raise InvalidInput(f"'{key}' is no mapping")
+            raise InvalidInput(f"'{key}' is not a mapping")
         _check_values(texts, values.check_text)
 
 
@@ -376,13 +376,13 @@ def _check_stage_table(document: Mapping[str, Any], part: BundleModel) -> None:
     """
     table, redo = codec.parse_table(document, layout.STAGES)
     if redo is not None:
-        raise InvalidInput("it is a claim, and no stage table")
+        raise InvalidInput("it is a claim, not a stage table")
     tombstones = sum(each.path.startswith("tombstones/") for each in part.documents)
     if len(table.deleted) > tombstones or len(table.archived) > len(part.versions):
-        raise InvalidInput("it tells of versions that are not there")
+        raise InvalidInput("it lists versions that are missing")
     packed = [version.number for version in part.versions if version.pack]
     if len(table.packed) != len(packed) or list(table.packed) != packed:
-        raise InvalidInput("other versions are packed than it tells")
+        raise InvalidInput("the packed versions differ from its list")
     for stage in table.stages:
         names.stage_name(stage)
     for alias in table.aliases:

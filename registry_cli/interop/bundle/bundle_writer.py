@@ -63,7 +63,7 @@ def get_suffix(name: str) -> str:
         if name.endswith(suffix):
             return suffix
     raise InvalidInput(
-        f"'{name}' is no name for a bundle", f"end it with {', '.join(SUFFIXES)}; '-' is standard output"
+        f"'{name}' is not a valid bundle name", f"use the suffix {', '.join(SUFFIXES)}; '-' is standard output"
     )
 
 
@@ -139,7 +139,7 @@ class _Tar:
         start = self._written
         yield
         if self._written - start != size:
-            raise Conflict(f"{path} was changed while it was packed", "try again")
+            raise Conflict(f"{path} was changed while it was being packed", "try again")
         self.write(pack_format.file_padding(size))
         self.listing.update(f"{sha256}  {path}\n".encode())
         self.members += 1
@@ -203,7 +203,7 @@ def write_file(plan: BundlePlan, target: Path, *, progress: Progress, existing: 
     """Write the bundle to the new file ``target``, or in place of ``existing``; it appears complete and synced."""
     kind = SUFFIXES[get_suffix(target.name)]
     if not target.parent.is_dir():
-        raise NotFound(f"there is no folder '{target.parent}'", "make it first")
+        raise NotFound(f"folder '{target.parent}' not found", "create it first")
     with replacement.atomic_output(target, existing) as temporary:
         descriptor = os.open(temporary, files.CREATE, 0o666)  # the user's own file: the umask decides
         try:

@@ -86,13 +86,13 @@ def fields(document: Mapping[str, Any], source: SettingsSource) -> dict[str, str
     texts = {name: _parse_text(document[name], name, source) for name in CARD_KEYS if document.get(name) is not None}
     other = texts.pop("licence", None)
     if other is not None and texts.setdefault("license", other) != other:
-        raise source.error(("license",), "says something else than 'licence'", "keep one of them")
+        raise source.error(("license",), "differs from 'licence'", "keep one of them")
     return {name: text for name, text in texts.items() if text}
 
 
 def _parse_text(value: Any, name: str, source: SettingsSource) -> str:
     if not isinstance(value, str):
-        raise source.error((name,), "is no text", f"write {name}: …, or {name}: | and lines below it")
+        raise source.error((name,), "must be text", f"use {name}: …, or {name}: | and lines below it")
     if len(value) > TEXT_LENGTH:
-        raise source.error((name,), f"has {len(value):,} characters", f"{TEXT_LENGTH:,} is the most")
+        raise source.error((name,), f"has {len(value):,} characters", f"{TEXT_LENGTH:,} is the limit")
     return value.strip()

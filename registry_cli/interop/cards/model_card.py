@@ -78,7 +78,7 @@ def _iter_checks(facts: CardInput, head: dict[str, Any]) -> Iterator[CardCheck]:
         ("ethics", facts.statements("ethics"), "ethics in model.yaml"),
         ("metrics", ", ".join(sorted(version.metrics)), f"registry log-metric {version.ref} NAME=VALUE"),
         ("pipeline_tag", get_task(facts), f"{tag} pipeline_tag=tabular-classification"),
-        ("datasets", datasets, f"{tag} datasets=NAME: Hugging Face shows no metrics without"),
+        ("datasets", datasets, f"{tag} datasets=NAME: required by Hugging Face to show metrics"),
         ("language", version.tags.get("language"), f"{tag} language=en"),
         ("library_name", head.get("library_name"), f"{tag} library_name=NAME"),
     ):
@@ -94,11 +94,11 @@ def _make_check(name: str, required: bool, value: Any, hint: str) -> CardCheck:
 def _check_licence(facts: CardInput) -> CardCheck:
     licence = facts.licence
     if licence is None:
-        return CardCheck("licence", True, MISSING, "license in model.yaml: an SPDX identifier, as Apache-2.0")
+        return CardCheck("licence", True, MISSING, "license in model.yaml: an SPDX identifier such as Apache-2.0")
     if licence.known:
         return CardCheck("licence", True, PRESENT, licence.spdx or licence.word)
-    near = f"did you mean {licence.near}?" if licence.near else "write LicenseRef-NAME for one of your own"
-    return CardCheck("licence", True, WRONG, f"'{licence.text}' is no SPDX identifier; {near}")
+    near = f"did you mean {licence.near}?" if licence.near else "use LicenseRef-NAME for your own license"
+    return CardCheck("licence", True, WRONG, f"'{licence.text}' is not an SPDX identifier; {near}")
 
 
 _MOST = 50
@@ -197,7 +197,7 @@ def _provenance(facts: CardInput) -> dict[str, Any]:
     packages_digest = lookup_text(lineage, "environment", "digest")
     licence = facts.licence
     commit = lookup_text(lineage, "git", "commit")
-    changes = ", and changes that were not committed" if lookup(lineage, "git", "dirty") else ""
+    changes = ", with uncommitted changes" if lookup(lineage, "git", "dirty") else ""
     parents = [each if isinstance(each, str) else lookup(each, "ref") for each in lookup_list(lineage, "parents")]
     return {
         "Version": version.ref,
@@ -212,7 +212,7 @@ def _provenance(facts: CardInput) -> dict[str, Any]:
         "Command": lookup_text(lineage, "run", "command"),
         "Python": lookup_text(lineage, "environment", "python"),
         "Packages": f"{packages} ({packages_digest})" if isinstance(packages, int) and packages else "",
-        "Made from": [each for each in parents if isinstance(each, str)],
+        "Derived from": [each for each in parents if isinstance(each, str)],
         "Imported": lookup_text(lineage, "imported", "key") or lookup_text(lineage, "imported", "from"),
         "Scan": lookup_text(lineage, "scan", "verdict"),
         "Stages": version.stages,

@@ -105,9 +105,9 @@ class DvcContent:
             entries = json.loads(self._tree.read(self._find_object(md5, None), 64 << 20))
             listing = {manifest.check_path(each["relpath"]): each["md5"] for each in entries[:_LISTED]}
         except (ValueError, TypeError, KeyError, RecursionError):
-            raise InvalidInput(f"DVC's list of the folder {md5} can't be read") from None
+            raise InvalidInput(f"DVC's list of the folder {md5} cannot be read") from None
         if not all(isinstance(part, str) and _MD5.match(part) for part in listing.values()):
-            raise InvalidInput(f"DVC's list of the folder {md5} has something in it that is no MD5")
+            raise InvalidInput(f"DVC's list of the folder {md5} contains a value that is not an MD5")
         return listing
 
     def _find_object(self, md5: str, workspace: Path | None) -> Path:
@@ -123,8 +123,8 @@ class DvcContent:
                 damaged |= place != workspace
         what = f"'{workspace.name}'" if workspace else "the list of a folder"
         if damaged:
-            raise InvalidInput(f"the cache of DVC has another content for {what} than its name, {md5}, tells")
-        raise InvalidInput(f"{what} ({md5}) is neither in the cache of DVC nor in the workspace", "dvc pull brings it")
+            raise InvalidInput(f"the DVC cache entry for {what} does not match its name, {md5}")
+        raise InvalidInput(f"{what} ({md5}) is neither in the cache of DVC nor in the workspace", "run 'dvc pull'")
 
     def _find_untracked(self, snapshot: DvcSnapshot, path: Path) -> dict[str, Path]:
         """The files of a path that DVC does not track, from git or the workspace."""
@@ -141,7 +141,7 @@ class DvcContent:
             return {path.name: self._write(data)}
         elif listed := list(snapshot.below(path)):
             return {manifest.check_path(name): self._write(snapshot.read(place) or b"") for name, place in listed}
-        raise InvalidInput(f"'{path}' is kept neither by DVC nor by git")
+        raise InvalidInput(f"'{path}' is tracked neither by DVC nor by git")
 
     def _write(self, data: bytes) -> Path:
         self._made += 1

@@ -31,7 +31,9 @@ def read(place: str | Path, *, only: str | None = None) -> Iterator[ImportedVers
     single = where if where.is_file() and where.suffix == ".dvc" else None
     folder = where if where.is_dir() else where.parent
     if where.is_file() and single is None and where.name != DOCUMENT_NAME:
-        raise InvalidInput(f"'{place}' is nothing of DVC", f"name a {DOCUMENT_NAME}, its folder, or a .dvc file")
+        raise InvalidInput(
+            f"'{place}' is not a DVC file or folder", f"give a {DOCUMENT_NAME}, its folder, or a .dvc file"
+        )
     source = _Source(folder)
     yield from [source.read_single(single)] if single else source.read_artifacts(place, only)
 
@@ -63,7 +65,7 @@ class _Source:
         tagged = self._tagged()
         if not declared and not tagged:
             raise NotFound(
-                f"'{place}' declares no artifact", f"name a .dvc file, or declare artifacts in {DOCUMENT_NAME}"
+                f"'{place}' declares no artifact", f"give a .dvc file or declare artifacts in {DOCUMENT_NAME}"
             )
         models = [name for name in sorted({*declared, *tagged}) if lookup_text(declared, name, "type") in ("", "model")]
         for name, model in name_mapping.select_models(models, only, place).items():

@@ -77,9 +77,7 @@ class TaggedRepository:
             return self._blobs[commit, path]
         kind, size = self._object(f"{commit}:{path}")
         if size > _MOST:
-            raise InvalidInput(
-                f"'{path}' has {size:,} bytes in git", f"{_MOST:,} are the most that are taken from there"
-            )
+            raise InvalidInput(f"'{path}' has {size:,} bytes in git", f"the limit is {_MOST:,}")
         data = self._run("cat-file", "blob", f"{commit}:{path}", most=size) if kind == "blob" else None
         if data is None or size <= _KEPT:  # the same few documents are read again and again
             self._blobs[commit, path] = data

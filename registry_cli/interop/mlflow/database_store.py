@@ -48,7 +48,7 @@ class MlflowDatabase:
     def __init__(self, path: Path, stack: contextlib.ExitStack) -> None:
         self._tables = Tables(stack.enter_context(open_database(path)))
         if not (self._tables.has("registered_models") and self._tables.has("model_versions")):
-            raise InvalidInput(f"'{path}' is no store of MLflow", "it has no table of registered models")
+            raise InvalidInput(f"'{path}' is not an MLflow store", "it has no table of registered models")
         self._experiments = self._pairs("experiments", "experiment_id name")
 
     def models(self) -> Iterator[RegisteredModel]:
@@ -128,7 +128,7 @@ class MlflowDatabase:
 def open_database(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a database in one read transaction. Raises :class:`InvalidInput`, :class:`LockTimeout`, :class:`Refused`."""
     if path.stat().st_size == 0 or not _magic(path).startswith(b"SQLite format 3\x00"):
-        raise InvalidInput(f"'{path}' is no SQLite database")
+        raise InvalidInput(f"'{path}' is not an SQLite database")
     with contextlib.ExitStack() as stack, _translate_errors(path):
         connection = stack.enter_context(contextlib.closing(_connect(path, stack)))
         _guard(connection)
@@ -164,7 +164,9 @@ def _magic(path: Path) -> bytes:
 def _copy_database(path: Path, folder: Path) -> Path:
     """Copy the database and the files beside it, at a moment when none of them changes."""
     if shutil.disk_usage(folder).free < path.stat().st_size * 2:
-        raise Refused(f"no room in '{folder.parent}' for a copy of '{path}'", "set TMPDIR to a folder that has more")
+        raise Refused(
+            f"not enough space in '{folder.parent}' for a copy of '{path}'", "set TMPDIR to a folder with more space"
+        )
     until = time.monotonic() + PATIENCE
     while True:
         before = _file_stamps(path)
@@ -174,7 +176,7 @@ def _copy_database(path: Path, folder: Path) -> Path:
             if _file_stamps(path) == before:
                 return folder / "copy.db"
         if time.monotonic() > until:
-            raise LockTimeout(f"'{path}' is being written all the time", "try again later, or stop the server")
+            raise LockTimeout(f"'{path}' is being written continuously", "try again later, or stop the server")
         for copied in folder.iterdir():
             copied.unlink()
         time.sleep(0.1)
@@ -208,9 +210,9 @@ def _translate_errors(path: Path) -> Iterator[None]:
             raise LockTimeout(f"'{path}' is locked by another program", "try again later, or stop the server") from None
         if "interrupted" in text:
             raise Refused(
-                f"'{path}' did not answer within {_LONGEST:.0f} s", "is it really a store of MLflow?"
+                f"'{path}' did not answer within {_LONGEST:.0f} s", "check that it is an MLflow store"
             ) from None
-        raise InvalidInput(f"'{path}' can't be read: {text[:200]}") from None
+        raise InvalidInput(f"'{path}' cannot be read: {text[:200]}") from None
 
 
 class Tables:
@@ -246,5 +248,5 @@ class Tables:
         for row in self._connection.execute(query, tuple(where.values())):
             self._read += 1
             if self._read > _ROWS:
-                raise Refused(f"more than {_ROWS:,} rows", "is it really a store of MLflow?")
+                raise Refused(f"more than {_ROWS:,} rows", "check that it is an MLflow store")
             yield {**dict.fromkeys(requested), **dict(zip(found, row, strict=True))}

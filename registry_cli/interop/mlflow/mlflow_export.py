@@ -65,12 +65,12 @@ class FlavorExport:
 def resolve_flavor(artifact: Artifact, flavor: str | None) -> FlavorExport:
     """The flavor of an artifact: ``flavor``, or the one that is detected. Raises :class:`InvalidInput` if there is none."""
     if flavor is not None and flavor not in FLAVORS:
-        raise InvalidInput(f"there is no flavor '{flavor}'", f"there are: {', '.join(FLAVORS)}")
+        raise InvalidInput(f"unknown flavor '{flavor}'", f"available: {', '.join(FLAVORS)}")
     name = flavor or _detect_flavor(artifact)
     if not name:
         raise InvalidInput(
-            f"what {artifact.version.ref} is made with is not known, so MLflow could not load it",
-            f"name it with `flavor`: {', '.join(FLAVORS)}",
+            f"the framework of {artifact.version.ref} is unknown, so MLflow could not load it",
+            f"specify it with `flavor`: {', '.join(FLAVORS)}",
         )
     return _MAKERS[name](artifact, _main_file(artifact, name))
 
@@ -97,8 +97,10 @@ def _main_file(artifact: Artifact, flavor: str) -> str:
         return found[0]
     ref, listed = artifact.version.ref, ", ".join(_SUFFIXES[flavor])
     if not found:
-        raise InvalidInput(f"no file of {ref} can be a model of {flavor}", f"its name would end with one of {listed}")
-    raise InvalidInput(f"{len(found):,} files of {ref} could be the model: {', '.join(found[:4])}", "only one may be")
+        raise InvalidInput(f"{ref} has no file that {flavor} can load", f"expected a file name ending in {listed}")
+    raise InvalidInput(
+        f"{len(found):,} files of {ref} could be the model: {', '.join(found[:4])}", "exactly one is required"
+    )
 
 
 def _release(artifact: Artifact, framework: str) -> str | None:
@@ -128,7 +130,7 @@ def _sklearn(artifact: Artifact, path: str) -> FlavorExport:
     how = _serialization(artifact, path)
     if how == "joblib":
         generic = {"loader_module": LOADER, "code": "code", "data": path}
-        note = "joblib has written it: MLflow loads it as python_function, and mlflow.sklearn.load_model can't"
+        note = "saved with joblib: loadable with mlflow.pyfunc only, not mlflow.sklearn"
         added = {f"code/{LOADER}.py": LOADER_CODE}
         return FlavorExport({"python_function": generic}, (*packages, "joblib"), added=added, notes=(note,))
     flavor: dict[str, Any] = {"pickled_model": path, "serialization_format": how}
@@ -138,7 +140,7 @@ def _sklearn(artifact: Artifact, path: str) -> FlavorExport:
         packages.append("skops")
         if trusted := lookup(artifact.version.lineage, "contents", "other_modules"):
             listed = ", ".join(map(str, trusted))
-            notes = (f"skops asks to trust {listed}: say so in MLmodel, skops_trusted_types, if you do",)
+            notes = (f"skops requires trust in {listed}: add them to skops_trusted_types in MLmodel if you trust them",)
         flavor |= {"code": None, "skops_trusted_types": None}
     return _make_export("sklearn", flavor, {"model_path": path, "predict_fn": "predict"}, tuple(packages), notes=notes)
 
@@ -185,7 +187,8 @@ def _lightgbm(artifact: Artifact, path: str) -> FlavorExport:
 def _onnx(artifact: Artifact, path: str) -> FlavorExport:
     if "/" in path:  # MLflow looks for MLmodel beside it
         raise InvalidInput(
-            f"'{path}' of {artifact.version.ref} lies in a folder, where MLflow does not find it", "register the folder"
+            f"'{path}' of {artifact.version.ref} is in a subfolder, where MLflow does not find it",
+            "register the folder",
         )
     options = {"onnx_version": None, "providers": ["CPUExecutionProvider"], "onnx_session_options": None}
     return _make_export("onnx", {"data": path, **options}, {"data": path}, ("onnx", "onnxruntime"))
@@ -200,8 +203,8 @@ def _pytorch(artifact: Artifact, path: str) -> FlavorExport:
         moved, added = {path: "data/model.pth"}, {"data/pickle_module_info.txt": "mlflow.pytorch.pickle_module"}
     else:
         raise InvalidInput(
-            f"{artifact.version.ref} has the weights of a model of PyTorch, not the code that they belong to",
-            "MLflow can load a whole module, TorchScript, or what torch.export has written",
+            f"{artifact.version.ref} contains PyTorch weights without the model code",
+            "MLflow can load a whole module, TorchScript, or a torch.export file",
         )
     flavor = {"model_data": "data", "pytorch_version": _release(artifact, "torch")}
     generic = {"data": "data", "pickle_module_name": "mlflow.pytorch.pickle_module"}
@@ -251,13 +254,13 @@ def _write_environment(artifact: Artifact, export: FlavorExport, target: Path) -
     if not exported_files.has_file(artifact, _REQUIREMENTS):
         exported_files.write_text(target / _REQUIREMENTS, "".join(f"{line}\n" for line in ("mlflow", *export.packages)))
         if loose := [package for package in export.packages if "==" not in package]:
-            notes.append(f"the release of {', '.join(loose)} is not known: {_REQUIREMENTS} names none")
+            notes.append(f"the version of {', '.join(loose)} is unknown: {_REQUIREMENTS} does not pin it")
     python = exported_files.get_python_release(artifact.version)
     if python and not exported_files.has_file(artifact, _ENVIRONMENT):
         document = {"python": python, "build_dependencies": ["pip"], "dependencies": [f"-r {_REQUIREMENTS}"]}
         exported_files.write_yaml(target / _ENVIRONMENT, document)
     elif not python:
-        notes.append("which Python made it is not known: run it with --env-manager local")
+        notes.append("the Python version is unknown: run it with --env-manager local")
     return notes
 
 

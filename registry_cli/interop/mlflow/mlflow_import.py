@@ -46,7 +46,7 @@ def locate_artifact(tree: SourceTree, store: MlflowStore, version: MlflowRecord)
             return _find_local(tree, _resolve_location(store, location), version.text("run_id"))
         except ArtifactNotFound as error:
             reasons.append(str(error))
-    raise ArtifactNotFound(reasons[0] if reasons else "it does not say where its files are")
+    raise ArtifactNotFound(reasons[0] if reasons else "it does not record where its files are")
 
 
 def _resolve_location(store: MlflowStore, location: str) -> str:
@@ -54,12 +54,12 @@ def _resolve_location(store: MlflowStore, location: str) -> str:
     if match := _LOGGED.match(location):
         logged = store.logged(match[1])
         if logged is None or not logged.text("artifact_location"):
-            raise ArtifactNotFound(f"the logged model {match[1]} is not in the store any more")
+            raise ArtifactNotFound(f"the logged model {match[1]} is no longer in the store")
         return logged.text("artifact_location") + (match[2] or "")
     if match := _RUNS.match(location):
         run = store.run(match[1])
         if run is None or not run.text("artifact_uri"):
-            raise ArtifactNotFound(f"the run {match[1][:40]} is not in the store any more")
+            raise ArtifactNotFound(f"the run {match[1][:40]} is no longer in the store")
         return f"{run.text('artifact_uri').rstrip('/')}/{match[2]}"
     return location
 
@@ -71,7 +71,7 @@ def _find_local(tree: SourceTree, location: str, run: str) -> Path:
         if real := tree.inside(candidate):
             return real
     if path.is_absolute() and Path(path).exists():
-        raise ArtifactNotFound(f"its files lie outside of the store, at {text[:200]}: name the folder that holds both")
+        raise ArtifactNotFound(f"its files are outside the store, at {text[:200]}: give the folder that contains both")
     raise ArtifactNotFound(f"its files are not at {text[:200]}, nor inside the store")
 
 
@@ -129,7 +129,7 @@ def read(place: str | Path, *, only: str | None = None, artifacts: Path | None =
         versions = list(_versions(*_store(where, artifacts, stack), only, place))
     if not versions:
         raise NotFound(
-            f"no model is registered in '{place}'", "name the folder of one model, which has a file MLmodel in it"
+            f"no model is registered in '{place}'", "give the folder of one model, which contains a file MLmodel"
         )
     yield from versions
 
@@ -148,7 +148,7 @@ def _store(where: Path, artifacts: Path | None, stack: contextlib.ExitStack) -> 
             root = where.parent if folder == where and where.name == FILES else where
             return SourceTree(root, *others), MlflowFiles(tree, folder)
     raise InvalidInput(
-        f"'{where}' holds nothing of MLflow", f"it has no {DATABASE}, no {FILES}/ and no {mlflow_store.NAME}"
+        f"'{where}' is not an MLflow store or model", f"it has no {DATABASE}, no {FILES}/ and no {mlflow_store.NAME}"
     )
 
 
@@ -217,23 +217,23 @@ class _VersionImport:
             self._metadata.lose(f"its run: {error.message}")
             return None
         if run_id and run is None:
-            self._metadata.lose(f"its run {run_id[:40]} is not in the store any more")
+            self._metadata.lose(f"its run {run_id[:40]} is no longer in the store")
         return run
 
     def _files(self) -> tuple[Path, dict[str, Any]]:
         """Its file or folder, and the ``MLmodel`` in it."""
         status = self._version.text("status")
         if status not in ("", "READY"):
-            raise ArtifactNotFound(f"MLflow says that it is {status}, not READY")
+            raise ArtifactNotFound(f"its MLflow status is {status}, not READY")
         place = locate_artifact(self._tree, self._store, self._version)
         document: dict[str, Any] = {}
         if not (place / mlflow_store.NAME).is_file():
-            self._metadata.lose(f"there is no {mlflow_store.NAME} beside its files: what they are is not said")
+            self._metadata.lose(f"no {mlflow_store.NAME} beside its files: their flavor is unknown")
         else:
             try:
                 document = self._tree.yaml(place / mlflow_store.NAME)
             except InvalidInput as error:
-                self._metadata.lose(f"its {mlflow_store.NAME} can't be read: {error.message}")
+                self._metadata.lose(f"its {mlflow_store.NAME} cannot be read: {error.message}")
         other_run = lookup_text(document, "run_id")
         if other_run and self._run_id and other_run != self._run_id:
             raise ArtifactNotFound(f"the files at {place} are of another run, {other_run[:40]}")
@@ -267,7 +267,7 @@ class _VersionImport:
         versions = self._model.versions.items()
         holder = max(number for number, version in versions if version.text("current_stage") == stage)
         if holder != self._number:
-            self._metadata.lose(f"the stage {stage}: version {holder} is in it too, and a stage holds one version")
+            self._metadata.lose(f"the stage {stage}: version {holder} is also in it, and a stage has one version")
             return ()
         return (_STAGES[stage],)
 
@@ -278,7 +278,7 @@ class _VersionImport:
                 continue
             alias = name_mapping.to_alias(text)
             if alias is None or alias in aliases:
-                self._metadata.lose(f"the alias '{text}', which can't be one here")
+                self._metadata.lose(f"the alias '{text}', which is not valid here")
             else:
                 aliases.append(alias)
         return tuple(aliases)

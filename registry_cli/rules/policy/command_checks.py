@@ -36,7 +36,7 @@ _BRACES = re.compile(r"\{([A-Za-z_]{2,20})\}")
 #: Words that only a shell interprets.
 _SHELL = frozenset({"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1", "<<"})
 _CODE = re.compile(r"-[A-Za-z]*c\Z")
-_EXAMPLE = "write it as python /opt/checks/smoke.py {path}"
+_EXAMPLE = "for example: python /opt/checks/smoke.py {path}"
 
 
 class CommandCheck(NamedTuple):
@@ -73,16 +73,16 @@ def has_succeeded(check: CommandCheck, facts: PolicyInput) -> RuleOutcome:
 def parse_checks(value: Any, path: Path, source: SettingsSource, *, empty: bool) -> Iterator[tuple[CommandCheck, Path]]:
     """Parse a list of checks; yield each with its place. An ``empty`` list is valid where it overrides another one."""
     if not isinstance(value, list) or (not value and not empty):
-        raise source.error(path, "is no list with something in it", f"{_EXAMPLE}, behind a '- '")
+        raise source.error(path, "must be a non-empty list", f"{_EXAMPLE}, after '- '")
     if len(value) > MOST:
-        raise source.error(path, f"has {len(value):,} checks", f"{MOST} is the most")
+        raise source.error(path, f"has {len(value):,} checks", f"the limit is {MOST}")
     names: set[str] = set()
     for at, each in enumerate(value):
         place = (*path, str(at))
         check = _parse_check(each, place, source)
         if check.name in names:
-            message = f"there are two checks '{escape_for_message(check.name)}'"
-            raise source.error(place, message, "give each a 'name' of its own")
+            message = f"duplicate check '{escape_for_message(check.name)}'"
+            raise source.error(place, message, "give each check its own 'name'")
         names.add(check.name)
         yield check, place
 
@@ -96,7 +96,7 @@ def _parse_check(value: Any, path: Path, source: SettingsSource) -> CommandCheck
     arguments = parse_arguments(document["run"], place, source)
     name = document.get("name", arguments[0].rpartition("/")[2])
     if not isinstance(name, str):
-        raise source.error((*path, "name"), "is no text", "write it as smoke-test")
+        raise source.error((*path, "name"), "must be text", "for example: smoke-test")
     name = source.checked((*path, "name"), values.key, name)
     return CommandCheck(name, arguments, _parse_seconds(document.get("time_limit"), (*path, "time_limit"), source))
 
@@ -105,11 +105,11 @@ def _parse_seconds(value: Any, path: Path, source: SettingsSource) -> float:
     if value is None:
         return TIME_LIMIT
     if not isinstance(value, str):
-        raise source.error(path, "is no length of time", "write it as 30s or 10min")
+        raise source.error(path, "must be a duration", "for example: 30s or 10min")
     seconds: float = source.checked(path, parse_duration, value).total_seconds()
     if not 0 < seconds <= LONGEST:
-        message = f"'{escape_for_message(value)}' is no time that a check can have"
-        raise source.error(path, message, "more than 0s, at most 24h")
+        message = f"'{escape_for_message(value)}' is out of range"
+        raise source.error(path, message, "use more than 0s and at most 24h")
     return seconds
 
 
@@ -120,12 +120,12 @@ def parse_arguments(value: Any, path: Path, source: SettingsSource) -> tuple[str
         try:
             words = shlex.split(value)
         except ValueError as error:
-            raise source.error(path, f"can't be taken apart: {error}".rstrip("."), "close what is quoted") from None
+            raise source.error(path, f"cannot be parsed: {error}".rstrip("."), "close the quotes") from None
         if strange := next((word for word in words if word in _SHELL), None):
-            hint = "no shell runs it: write [sh, -c, '…'], and $REGISTRY_PATH in it for the path"
-            raise source.error(path, f"has '{strange}' in it, which only a shell understands", hint)
+            hint = "commands run without a shell: use [sh, -c, '…'] with $REGISTRY_PATH for the path"
+            raise source.error(path, f"contains '{strange}', which only a shell understands", hint)
     if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
-        raise source.error(path, "is no command", f"{_EXAMPLE}, or as a list of texts")
+        raise source.error(path, "is not a command", f"{_EXAMPLE}, or a list of text")
     for word in words:
         source.checked(path, values.text, word, path[-1])
     _check_program(words[0], path, source)
@@ -136,20 +136,20 @@ def parse_arguments(value: Any, path: Path, source: SettingsSource) -> tuple[str
 def _check_program(program: str, path: Path, source: SettingsSource) -> None:
     """Refuse a relative path: the check runs in an empty folder."""
     if not program.strip() or _PLACEHOLDER.search(program):
-        raise source.error(path, "names no program of yours", "what is run is never a part of the artifact")
+        raise source.error(path, "must not run a file of the artifact", "keep the program outside the registry")
     if "/" in program and not program.startswith("/"):
-        hint = "write the path from / on, or a name that is found on the PATH"
-        raise source.error(path, f"'{escape_for_message(program)}' is no whole path", hint)
+        hint = "use an absolute path or a name found on the PATH"
+        raise source.error(path, f"'{escape_for_message(program)}' is not an absolute path", hint)
 
 
 def _check_placeholders(words: list[str], path: Path, source: SettingsSource) -> None:
     for at, word in enumerate(words):
         for match in _BRACES.finditer(word):
             if match[1] not in PLACEHOLDERS and (hint := suggest(match[1], PLACEHOLDERS, 0.6)):
-                raise source.error(path, f"there is no {{{match[1]}}}", hint)
+                raise source.error(path, f"unknown placeholder {{{match[1]}}}", hint)
         if at and _CODE.match(words[at - 1]) and _PLACEHOLDER.search(word):
-            hint = "use the variables REGISTRY_PATH, REGISTRY_REF and REGISTRY_STAGE there"
-            raise source.error(path, f"puts something into the code behind {words[at - 1]}", hint)
+            hint = "use the variables REGISTRY_PATH, REGISTRY_REF and REGISTRY_STAGE instead"
+            raise source.error(path, f"inserts text into the code after {words[at - 1]}", hint)
 
 
 @dataclass(frozen=True)

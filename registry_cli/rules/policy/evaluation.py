@@ -87,7 +87,7 @@ def _apply_rule(rule: PolicyRule, facts: PolicyInput) -> RuleResult:
     try:
         found = rule.look(facts)
     except Exception as error:  # an unforeseen record must be refused, not end the program
-        found = RuleOutcome(FAILED, f"can't be told: {escape_for_message(str(error))}")
+        found = RuleOutcome(FAILED, f"cannot be evaluated: {escape_for_message(str(error))}")
     return RuleResult(rule.name, rule.wanted, found.words, found.outcome, rule.source.file, rule.line, found.output)
 
 
@@ -104,10 +104,10 @@ def check_passed(evaluation: Evaluation, *, force: bool) -> None:
     if evaluation.passed or (force and evaluation.forcible):
         return
     names = ", ".join(escape_for_message(name) for name in evaluation.failed)
-    hint = f"registry check {evaluation.ref} {evaluation.stage} tells more"
+    hint = f"run 'registry check {evaluation.ref} {evaluation.stage}' for details"
     if force and policy_rules.REJECTION in evaluation.failed:
         message = f"`force` does not override a rejection for {evaluation.stage}, and {evaluation.ref} fails: {names}"
-        hint = f"the policy would have to say 'override_rejections: true' (and not 'force: false'); {hint}"
+        hint = f"this requires 'override_rejections: true' in the policy (and not 'force: false'); {hint}"
     elif force:
         message = f"the policy of {evaluation.stage} forbids `force`, and {evaluation.ref} fails: {names}"
     else:

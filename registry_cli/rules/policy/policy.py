@@ -167,6 +167,6 @@ def check_circular(policies: Policies, stages: Sequence[str]) -> None:
             rule = next(rule for rule in waiting[stage] if not open_.intersection(rule.stages))
             raise rule.source.error(
                 rule.path,
-                f"circular: {stage} is entered from {' or '.join(rule.stages)}, which can't be entered without it",
-                "let one of the stages be entered from elsewhere",
+                f"circular: {stage} is entered from {' or '.join(rule.stages)}, which cannot be entered without it",
+                "allow one of the stages to be entered from elsewhere",
             )

@@ -56,7 +56,7 @@ def find_policy(document: Mapping[str, Any], source: SettingsSource) -> Any:
     """Return the value of ``policy``, {} if there is no such key. A misspelt key is an error: it would be no policy."""
     for key in document:
         if key != "policy" and suggest(key, _POLICY_WORDS, 0.8):
-            raise source.error((key,), f"there is no setting '{escape_for_message(key)}'", "did you mean 'policy'?")
+            raise source.error((key,), f"unknown setting '{escape_for_message(key)}'", "did you mean 'policy'?")
     return document.get("policy", {})
 
 
@@ -78,12 +78,12 @@ def parse_policies(
 
 def _mapping(value: Any, source: SettingsSource, path: Path) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise source.error(path, "is no mapping", "write 'key: value' lines below it, or leave it out")
+        raise source.error(path, "must be a mapping", "use 'key: value' lines below it or remove it")
     return value
 
 
 def _unknown_stage(stage: str, stages: Sequence[str], source: SettingsSource, path: Path) -> Exception:
-    message = f"there is no stage '{escape_for_message(stage)}'"
+    message = f"unknown stage '{escape_for_message(stage)}'"
     return source.error(path, message, suggest_or_list(stage, stages))
 
 
@@ -114,8 +114,8 @@ class _StageParser:
 
     def _parse_override(self, value: Any, path: Path) -> None:
         if self._common is None:
-            hint = "there is nothing above registry.yaml to override"
-            raise self._fail(path, "is for model.yaml and group.yaml", hint)
+            hint = "registry.yaml has nothing above it to override"
+            raise self._fail(path, "is only valid in model.yaml and group.yaml", hint)
         self._parse_flag(value, path)
         self._overrides = value
 
@@ -147,7 +147,7 @@ class _StageParser:
             elif self._overrides:
                 self._paths.append(place)
             else:
-                raise self._fail(place, "says nothing", "give it a value, or leave it out")
+                raise self._fail(place, "has no value", "set a value or remove it")
 
     def _add(
         self, path: Path, name: str, wanted: str, look: partial[RuleOutcome], covers: Path | None = None, **more: Any
@@ -157,18 +157,18 @@ class _StageParser:
 
     def _truth(self, value: Any, path: Path) -> bool:
         if not isinstance(value, bool):
-            raise self._fail(path, "is neither true nor false", "write true or false")
+            raise self._fail(path, "must be true or false", "use true or false")
         return value
 
     def _text(self, value: Any, path: Path, example: str) -> str:
         if not isinstance(value, str) or not value.strip():
-            raise self._fail(path, "is no text", f"write it as {example}")
+            raise self._fail(path, "must be text", f"for example: {example}")
         return str(self._checked(path, values.line, value, path[-1]))
 
     def _texts(self, value: Any, path: Path, example: str) -> Iterator[tuple[str, Path]]:
         """Yield a list of texts with their paths. It may be empty only where it overrides another list."""
         if not isinstance(value, list) or (not value and not self._overrides):
-            raise self._fail(path, "is no list with something in it", f"write it as [{example}]")
+            raise self._fail(path, "must be a non-empty list", f"for example: [{example}]")
         self._paths.append(path)
         for at, each in enumerate(value):
             place = (*path, str(at))
@@ -180,7 +180,7 @@ class _StageParser:
                 raise _unknown_stage(stage, self._stages, self._source, place)
             self._from = (*self._from, stage)
         if not self._from:
-            raise self._fail(path, "names no stage", "name one, or write null to take it away")
+            raise self._fail(path, "has no stage", "name one, or use null to remove the rule")
         wanted = f"holds or held {' or '.join(self._from)}"
         self._add(path, "from", wanted, partial(rules.has_held, self._from), needs="history", stages=self._from)
 
@@ -191,7 +191,7 @@ class _StageParser:
     def _require_fields(self, value: Any, path: Path) -> None:
         for name, place in self._texts(value, path, "message, annotations.training_data"):
             field = None if name in rules.MODEL_FIELDS else self._checked(place, parse_field, name)
-            self._add(place, f"fields.{name}", "is said", partial(rules.has_value, name, field), path)
+            self._add(place, f"fields.{name}", "is set", partial(rules.has_value, name, field), path)
 
     def _require_tags(self, value: Any, path: Path) -> None:
         for name, inner, place in self._entries(value, path):
@@ -204,7 +204,9 @@ class _StageParser:
             for bound, at in several or [(inner, place)]:
                 match = _BOUND.match(bound) if isinstance(bound, str) else None
                 if match is None:
-                    raise self._fail(at, "is no bound on a metric", "write it as '>= 0.9' or '<= 50', in quotes")
+                    raise self._fail(
+                        at, "is not a valid bound on a metric", "for example '>= 0.9' or '<= 50', in quotes"
+                    )
                 look = partial(rules.metric_within, name, match[1], rules.make_fraction(match[2]))
                 self._add(at, f"metrics.{name}", f"{match[1]} {match[2]}", look, place)
 
@@ -221,7 +223,9 @@ class _StageParser:
         kind = path[-1]
         for pattern, place in self._texts(value, path, "'model.*'" if kind == "files" else "'*.csv'"):
             if len(pattern) > _PATTERN_LENGTH:
-                raise self._fail(place, f"a pattern of {len(pattern):,} characters", f"{_PATTERN_LENGTH:,} is the most")
+                raise self._fail(
+                    place, f"a pattern of {len(pattern):,} characters", f"the limit is {_PATTERN_LENGTH:,}"
+                )
             look = partial(rules.has_file, pattern, kind == "forbid")
             self._add(place, kind, pattern if kind == "files" else f"no {pattern}", look, path, needs="files")
 
@@ -257,8 +261,8 @@ class _StageParser:
     def _require_signed_by(self, value: Any, path: Path) -> None:
         for name, place in self._texts(value, path, "alice@example.com"):
             if not _PRINCIPAL.match(name):
-                hint = "write it as in allowed_signers, without wildcards"
-                raise self._fail(place, f"'{escape_for_message(name)}' is no principal", hint)
+                hint = "use a name as in allowed_signers, without wildcards"
+                raise self._fail(place, f"'{escape_for_message(name)}' is not a valid principal", hint)
             self._add(place, "signed_by", name, partial(rules.is_signed, name), path, needs=rules.PEOPLE)
 
     def _parse_against_current(self, value: Any, path: Path) -> None:
@@ -275,7 +279,7 @@ class _StageParser:
             return rules.make_fraction(match[1]), True
         amount = rules.to_fraction(value)
         if amount is None or amount < 0:
-            raise self._fail(path, "is no amount", "write it as 0.005 or 1%; it is never below zero")
+            raise self._fail(path, "is not a valid amount", "use a form like 0.005 or 1%, not negative")
         return amount, False
 
     def _parse_checks(self, value: Any, path: Path) -> None:
@@ -291,33 +295,33 @@ class _StageParser:
 
     def _parse_approvals(self, value: Any, path: Path) -> None:
         if type(value) is not int or not 1 <= value <= _MOST_PEOPLE:
-            raise self._fail(path, "is no number of people", f"write a whole number from 1 to {_MOST_PEOPLE:,}")
+            raise self._fail(path, "is not a valid number of people", f"use an integer from 1 to {_MOST_PEOPLE:,}")
         self._add_approvals(path, f"at least {value}", value, scale=("approvals",), strength=value)
 
     def _parse_approvers(self, value: Any, path: Path) -> None:
         names: dict[str, None] = {}
         for name, place in self._texts(value, path, "alice, '@risk-team'"):
             if not _ACCOUNT.match(name):
-                hint = "write alice, or '@risk-team' for a Unix group"
-                raise self._fail(place, f"'{escape_for_message(name)}' is no account", hint)
+                hint = "use alice, or '@risk-team' for a Unix group"
+                raise self._fail(place, f"'{escape_for_message(name)}' is not a valid account", hint)
             names[name] = None
         if names:
             self._add_approvals(path, " or ".join(names), objection=partial(rules.objection_unless_among, tuple(names)))
 
     def _parse_not_author(self, value: Any, path: Path) -> None:
         if self._truth(value, path):
-            self._add_approvals(path, "another than the author", objection=rules.objection_to_author)
+            self._add_approvals(path, "someone other than the author", objection=rules.objection_to_author)
         else:
             self._paths.append(path)
 
     def _parse_signed(self, value: Any, path: Path) -> None:
         if value != REQUIRED:
-            raise self._fail(path, f"must be '{REQUIRED}'", f"write signed: {REQUIRED}, or leave the key out")
+            raise self._fail(path, f"must be '{REQUIRED}'", f"use signed: {REQUIRED} or remove the key")
         self._add_approvals(path, "signed approvals", objection=lambda facts, approval: facts.people.unproven(approval))
 
 
 def _describe_unknown(key: str, known: Sequence[str]) -> tuple[str, str]:
-    message = f"there is no key '{escape_for_message(key)}' here"
+    message = f"unknown key '{escape_for_message(key)}'"
     for others, name in ((REQUIRE_KEYS, "require"), (STAGE_KEYS, "the stage")):
         if key in others and known is not others:
             return message, f"it belongs under {name}"

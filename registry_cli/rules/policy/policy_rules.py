@@ -158,7 +158,7 @@ def metric_change_within(
     """
     bad = direction or {LOWER: HIGHER, HIGHER: LOWER}.get(facts.directions.direction(name) or "")
     if bad is None:  # which change is for the worse is not guessed
-        return RuleOutcome(FAILED, "it is not known whether lower or higher is better: declare it under 'metrics'")
+        return RuleOutcome(FAILED, "unknown whether lower or higher is better: declare it under 'metrics'")
     if facts.current is None:
         return RuleOutcome(PASSED, f"{facts.stage} is empty")
     ref = f"@{facts.current.number}"
@@ -208,7 +208,7 @@ def objection_unless_among(names: tuple[str, ...], facts: PolicyInput, approval:
     for name in names:
         if facts.people.belongs(approval.by, name[1:]) if name.startswith("@") else approval.by == name:
             return ""
-    return "is no approver"
+    return "is not an approver"
 
 
 def objection_to_author(facts: PolicyInput, approval: RecordedApproval) -> str:

@@ -138,7 +138,7 @@ class Machine:
                     return value
                 handle = table[code]
                 if handle is None:
-                    raise Stopped(f"byte {reader.offset - 1:,} is no opcode")
+                    raise Stopped(f"byte {reader.offset - 1:,} is not an opcode")
                 left -= 1
                 if left < 0:
                     raise Stopped("it has more opcodes than are looked at", limit=True)
@@ -299,7 +299,7 @@ class Machine:
         if FORGOTTEN in (module, name):
             raise Stopped("the name of a global lies too far back", limit=True)
         if not all(isinstance(each, str) or _may_be_text(each) for each in (module, name)):
-            self.log.add_anomaly("the name of a global is no text")
+            self.log.add_anomaly("the name of a global is not text")
             raise ValueError("a global without a name")
         self.log.add_anomaly("the name of a global is computed by the pickle")
         self.push(Call(None, ()))

@@ -104,7 +104,9 @@ def state_of(status: os.stat_result) -> FileState:
 def ensure_unchanged(descriptor: int, before: FileState, name: str) -> None:
     """Raise :class:`Conflict` if the file changed while it was read."""
     if file_state(descriptor) != before:
-        raise Conflict(f"'{name}' changed while it was copied", "wait until it is written, then register again")
+        raise Conflict(
+            f"'{name}' changed while it was being copied", "wait until it is completely written, then register again"
+        )
 
 
 def may_be_written(descriptor: int) -> bool:

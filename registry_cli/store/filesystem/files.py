@@ -123,11 +123,11 @@ def open_file(path: Path, what: str) -> Iterator[int]:
         descriptor = os.open(path, READ)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK):
-            raise Damaged(f"{what} is a symbolic link, which is never followed here") from None
+            raise Damaged(f"{what} is a symbolic link, which is not followed here") from None
         raise
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Damaged(f"{what} is no regular file")
+            raise Damaged(f"{what} is not a regular file")
         yield descriptor
     finally:
         os.close(descriptor)
@@ -164,13 +164,13 @@ def open_beneath(root: Path, relative: str) -> Iterator[int]:
             descriptor = os.open(name, READ, dir_fd=parent)
         except OSError as error:
             if error.errno == errno.ENOENT:
-                raise NotFound(f"there is no file '{relative}'", "registry show REF lists the files") from None
+                raise NotFound(f"file '{relative}' not found", "list files with 'registry show REF'") from None
             if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENOTDIR):
                 raise Damaged(f"'{relative}' leads through a symbolic link") from None
             raise
         stack.callback(os.close, descriptor)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NotFound(f"'{relative}' is no file", "name a file, not a folder")
+            raise NotFound(f"'{relative}' is not a file", "give a file, not a folder")
         yield descriptor
 
 

@@ -56,7 +56,7 @@ def exclusive(path: Path, what: str, mode: int, timeout: float, on_wait: Callabl
                     "try again later, or raise `lock_timeout`",
                 ) from None
             notified = True
-            on_wait(f"waiting for {what}, which another process is changing{_holder(before)} …")
+            on_wait(f"waiting for {what}, locked by another process{_holder(before)} …")
             continue
         except FileExistsError:  # its folder was moved away, and is made anew, in this very moment
             continue
@@ -75,7 +75,7 @@ def exclusive(path: Path, what: str, mode: int, timeout: float, on_wait: Callabl
 
 
 def remove_unusable(path: Path, below: Path, *, dry_run: bool) -> bool:
-    """Remove a link, a FIFO or an empty folder in the place of a lock: nobody can hold it. Whether there was one.
+    """Remove a link, a FIFO or an empty folder in the place of a lock, which can never be held. Return whether there was one.
 
     A regular file is never removed, nor a folder with something in it.
     """
@@ -91,7 +91,7 @@ def remove_unusable(path: Path, below: Path, *, dry_run: bool) -> bool:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            raise Damaged(f"'{path}' is a folder with something in it", "move it away, then repair again") from None
+            raise Damaged(f"'{path}' is a non-empty folder", "move it away, then repair again") from None
         return True
     temporary = path.with_name(layout.temporary_name())
     removal.rename(path, temporary, below)

@@ -80,9 +80,9 @@ def remove_exactly(path: Path, expected: Identity, *, check: Callable[[os.stat_r
 
     def refuse_other(status: os.stat_result) -> None:
         if identity(status) != expected:
-            raise OSError(errno.EBUSY, "something else has its name now", str(path))
+            raise OSError(errno.EBUSY, "another file has its name now", str(path))
         if not check(status):
-            raise OSError(errno.EBUSY, "it was changed meanwhile", str(path))
+            raise OSError(errno.EBUSY, "it was changed concurrently", str(path))
 
     with open_parent(path, path.parent) as parent:
         refuse_other(os.lstat(path.name, dir_fd=parent))
@@ -110,7 +110,7 @@ def _put_back(parent: int, temporary: str, path: Path) -> None:
             return
         with contextlib.suppress(FileNotFoundError):
             os.lstat(path.name, dir_fd=parent)
-            taken = "it was changed meanwhile, and something else has its name now; it is at"
+            taken = "it was changed concurrently and another file has its name now; it is at"
             raise OSError(errno.EEXIST, taken, str(path), None, str(path.with_name(temporary)))
     os.rename(temporary, path.name, src_dir_fd=parent, dst_dir_fd=parent)
 
@@ -196,7 +196,7 @@ def open_parent(path: Path, below: Path) -> Iterator[int]:
 
 def _remove(parent: int, name: str, status: os.stat_result, check: Check | None, path: str, depth: int) -> None:
     if check is not None and not check(path, status):
-        raise OSError(errno.ENOTEMPTY, "it was not made by this program", path or name)
+        raise OSError(errno.ENOTEMPTY, "it was not created by this program", path or name)
     if stat.S_ISDIR(status.st_mode):
         _remove_folder(parent, name, status, check, path, depth)
     else:
@@ -255,7 +255,7 @@ def _open_folder(parent: int, name: str, status: os.stat_result) -> int:
 
 
 def _exchanged(name: str) -> OSError:
-    return OSError(errno.ESTALE, "something else has its name now", name)
+    return OSError(errno.ESTALE, "another file has its name now", name)
 
 
 _SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})

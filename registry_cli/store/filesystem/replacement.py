@@ -66,7 +66,7 @@ def scan_existing(path: Path) -> Existing | None:
         for name, found in files.iter_tree(path):
             entries[name[start:]] = found
             if len(entries) > LIMIT:
-                raise Conflict(f"'{path}' has more than {LIMIT:,} entries", "name a new folder with -o")
+                raise Conflict(f"'{path}' has more than {LIMIT:,} entries", "choose a new folder with -o")
     return Existing(path, status, entries)
 
 
@@ -162,7 +162,7 @@ def _replace(made: Path, target: Path) -> Path:
             _rename(temporary, target)
         except OSError:
             raise RegistryError(
-                f"'{target}' could not be replaced, nor put back", f"what was there is at '{temporary}': rename it"
+                f"'{target}' could not be replaced or restored", f"the previous content is at '{temporary}': rename it"
             ) from error
         raise
     return temporary
@@ -215,4 +215,4 @@ def _mark(status: os.stat_result) -> tuple[int, ...]:
 
 
 def _changed(target: Path) -> Conflict:
-    return Conflict(f"'{target}' was changed while its replacement was made", "look at it, then try again")
+    return Conflict(f"'{target}' was changed while its replacement was written", "check it and retry")

@@ -25,7 +25,7 @@ _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "lustre", "beegfs
 _NO_LINKS = {"vfat", "exfat", "msdos", "fuse.exfat"}
 _CONTAINER_NAME = re.compile(r"(localhost|[0-9a-f]{12})(\.|\Z)")
 _LOCK_SECONDS = 30
-_OTHER = "keep the registry on another file system"
+_OTHER = "use another file system for the registry"
 
 #: What the second process of the lock test runs: it must not get the lock.
 _CONTENDER = """
@@ -46,12 +46,12 @@ def run_checks(root: Layout, settings: RegistrySettings) -> Iterator[DoctorCheck
     try:
         os.mkdir(scratch, 0o700)
     except OSError as error:
-        message = f"nothing can be written here: {explain(error)}"
+        message = f"cannot write here: {explain(error)}"
         yield DoctorCheck("writable", "warning", message, "reading works; ask the owner to write")
         yield from _modes(root, settings)
         return
     try:
-        yield DoctorCheck("writable", "ok", "files can be made here")
+        yield DoctorCheck("writable", "ok", "files can be created")
         for name, check in _PROOFS:
             try:
                 yield DoctorCheck(name, *check(scratch))
@@ -72,14 +72,18 @@ def _lock(scratch: Path) -> tuple[str, str, str]:
         try:
             held = _contend(path)
         except OSError as error:
-            return "warning", f"no second process could be started to test them: {explain(error)}", "run it as yourself"
+            return (
+                "warning",
+                f"cannot start a second process to test locks: {explain(error)}",
+                "run it as an ordinary user",
+            )
     free = _contend(path)
     if held != 3:
         advice = "NFS: mount without 'nolock' and 'local_lock', or use NFS 4; do not let two machines write"
-        return "failed", "two processes got the same lock: locks do not exclude here", advice
+        return "failed", "two processes acquired the same lock: locks have no effect here", advice
     if free != 0:
-        return "failed", "a lock that was let go could not be taken", "look at the lock service of the file server"
-    return "ok", "a second process is kept out while the first holds the lock", ""
+        return "failed", "a released lock could not be acquired again", "check the lock service of the file server"
+    return "ok", "a second process is excluded while the first holds the lock", ""
 
 
 def _contend(path: Path) -> int:
@@ -109,15 +113,15 @@ def _link(scratch: Path) -> tuple[str, str, str]:
         os.link(scratch / "claim", scratch / "claim-1")
     except OSError as error:
         if error.errno in files.NO_LINKS:
-            advice = "it works, but equal files are stored twice, and only the lock keeps two writers apart"
+            advice = "the registry works, but identical files are stored twice, and only the lock separates two writers"
             return "warning", "this file system has no hard links", advice
         raise
     with contextlib.suppress(FileExistsError):
         os.link(scratch / "claim", scratch / "claim-1")
         return "failed", "a hard link was made over a file that exists", _OTHER
     if os.lstat(scratch / "claim").st_nlink != 2:
-        return "warning", "this file system does not count hard links", "gc can't tell which blobs are in use"
-    return "ok", "a claim can't be made twice; equal files are stored once", ""
+        return "warning", "this file system does not count hard links", "gc cannot detect which blobs are in use"
+    return "ok", "hard links are exclusive; identical files are stored once", ""
 
 
 def _symlink(scratch: Path) -> tuple[str, str, str]:
@@ -125,14 +129,14 @@ def _symlink(scratch: Path) -> tuple[str, str, str]:
         os.symlink("claim", scratch / "link")
     except OSError as error:
         message = f"no symbolic links here: {explain(error)}"
-        return "warning", message, "the links in stages/ will be missing; 'registry path' works all the same"
-    return "ok", "the links in stages/ can be made", ""
+        return "warning", message, "the links in stages/ will be missing; 'registry path' works anyway"
+    return "ok", "the links in stages/ can be created", ""
 
 
 def _sync(scratch: Path) -> tuple[str, str, str]:
     files.write_new(scratch / "synced", b"x" * 4096, 0o600)
     files.fsync_folder(scratch)
-    return "ok", "files and folders can be brought to the disk", ""
+    return "ok", "files and folders can be synced to disk", ""
 
 
 def _seal(scratch: Path) -> tuple[str, str, str]:
@@ -144,7 +148,7 @@ def _seal(scratch: Path) -> tuple[str, str, str]:
     os.rename(folder, scratch / "renamed")
     os.chmod(scratch / "renamed", 0o700)
     if mode != 0o555:
-        return "warning", f"modes are not kept here (0555 became {mode:04o})", "versions can't be made read-only"
+        return "warning", f"permissions are not stored (0555 became {mode:04o})", "versions can't be made read-only"
     return "ok", "versions can be sealed", ""
 
 
@@ -162,21 +166,21 @@ def _mount(root: Path) -> Iterator[DoctorCheck]:
     """Check the file system that holds the registry, as ``/proc/self/mountinfo`` describes it."""
     found = mount_of(root)
     if found is None:
-        yield DoctorCheck("mount", "warning", "this system does not tell how the folder is mounted")
+        yield DoctorCheck("mount", "warning", "cannot determine how the folder is mounted")
         return
     kind, options = found
     status, message, advice = "ok", f"{kind} ({','.join(sorted(options))})"[:160], ""
     broken = sorted(option for option in options if option in ("nolock", "local_lock=all", "local_lock=flock"))
     if kind.startswith("nfs") and broken:
-        status, message = "failed", f"mounted with {', '.join(broken)}: each machine has locks of its own"
-        advice = "mount it again without; until then let one machine write"
+        status, message = "failed", f"mounted with {', '.join(broken)}: each machine has its own locks"
+        advice = "remount without these options; until then write from one machine only"
     elif kind in _NO_LINKS:
         status, message = "warning", f"{message}: no hard links, no modes"
         advice = "use a Unix file system for more than one person"
     elif kind in _NETWORK:
         message = f"{message}: a network file system"
     elif kind == "overlay":
-        status, message = "warning", "overlay: what is in an image layer can't be renamed"
+        status, message = "warning", "overlay: files in an image layer cannot be renamed"
         advice = "keep the registry on a volume"
     yield DoctorCheck("mount", status, message, advice)
     if kind == "nfs4" and not broken:
@@ -190,8 +194,8 @@ def _client_names() -> Iterator[DoctorCheck]:
         if identifier.read_text().strip() not in ("", "(null)"):
             return
     if _CONTAINER_NAME.match(name):
-        message = f"NFS 4, and this machine is called '{name}'"
-        advice = "give each client its own nfs4_unique_id: machines of one name share their locks"
+        message = f"NFS 4, and this machine is named '{name}'"
+        advice = "give each client its own nfs4_unique_id: machines with the same name share their locks"
         yield DoctorCheck("client name", "warning", message, advice)
 
 
@@ -232,11 +236,13 @@ def _modes(root: Layout, settings: RegistrySettings) -> Iterator[DoctorCheck]:
         )
         yield DoctorCheck("sharing", "failed", f"shared: {settings.shared}, but {wrong[0]}{more}", advice)
     else:
-        yield DoctorCheck("sharing", "ok", f"shared: {settings.shared}; the modes of {root.models.name}/ fit")
+        yield DoctorCheck(
+            "sharing", "ok", f"shared: {settings.shared}; the permissions of {root.models.name}/ are correct"
+        )
     owner = os.lstat(root.root).st_uid
     if owner not in (0, os.geteuid()) and settings.shared == "private":
         message = f"this registry belongs to another user (uid {owner})"
-        yield DoctorCheck("owner", "warning", message, "reading is safe: nothing in it is run")
+        yield DoctorCheck("owner", "warning", message, "reading is safe: nothing in it is executed")
 
 
 def _places(root: Layout, modes: Modes) -> Iterator[tuple[Path, int]]:
@@ -259,6 +265,6 @@ def _room(root: Path) -> Iterator[DoctorCheck]:
     inodes = room.f_favail if room.f_files else 1_000_000
     if total and (free < total // 50 or free < 1 << 30 or inodes < 10_000):
         message = f"{free:,} bytes and {inodes:,} files are left"
-        yield DoctorCheck("room", "warning", message, "make room: registry gc, or delete archived versions")
+        yield DoctorCheck("room", "warning", message, "free space with 'registry gc' or delete archived versions")
     else:
         yield DoctorCheck("room", "ok", f"{free:,} bytes free")

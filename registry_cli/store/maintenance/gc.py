@@ -1,4 +1,4 @@
-"""Garbage collection: left-over staging folders, trash, blobs that no version links to."""
+"""Garbage collection: leftover staging folders, trash, blobs that no version links to."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def find_garbage(
         if layout.is_trash(name) or (number is not None and number in table.deleted):
             yield _freed("deleted version", root, folder)
         elif layout.is_temporary(name) and now - _newest_change(folder) >= age:
-            yield _freed("left-over staging folder", root, folder)
+            yield _freed("leftover staging folder", root, folder)
     for folder in (paths.root, paths.annotations, paths.tombstones, paths.links):
         for name in files.list_folder(folder):
             if layout.is_temporary(name) and now - _newest_change(folder / name) >= age:
-                yield _freed("left-over temporary file", root, folder / name)
+                yield _freed("leftover temporary file", root, folder / name)
     for name in files.list_folder(paths.root):
         revision = layout.revision_of(name)
         if revision is not None and revision <= table.revision - layout.CLAIMS_KEPT:
@@ -79,17 +79,17 @@ def _find_packing_leftovers(paths: ModelLayout, now: float, age: float, table: S
         number = layout.packed_version_of(name)
         old = layout.is_temporary(name) and now - _newest_change(paths.packs / name) >= age
         if old or layout.is_trash(name) or (number is not None and number not in table.packed):
-            yield _freed("pack that no version needs", paths.registry, paths.packs / name)
+            yield _freed("unused pack", paths.registry, paths.packs / name)
     for number in table.packed:
         if files.exists(paths.files(number)) and reader.pack_path(paths, number):
-            yield _freed("files of a version that is packed", paths.registry, paths.files(number))
+            yield _freed("files of a packed version", paths.registry, paths.files(number))
 
 
 def find_abandoned_imports(root: Layout, now: float, age: float) -> Iterator[CleanupItem]:
     """What imports of whole models left that were interrupted."""
     for name in staging_of_models(root):
         if now - _newest_change(root.models / name) >= age:
-            yield _freed("left-over staging folder", root.root, root.models / name)
+            yield _freed("leftover staging folder", root.root, root.models / name)
 
 
 def staging_of_models(root: Layout) -> Iterator[str]:

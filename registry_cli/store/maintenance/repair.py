@@ -38,7 +38,7 @@ def repair_model(paths: ModelLayout, modes: Modes, mark: Event, *, dry_run: bool
 
     In this order: the stage table from its newest claim, the journal, the claim from the stage table, the modes of
     what is sealed, the links, what is left over. What can't be repaired safely stays, and ``verify`` reports it.
-    ``mark`` is the event for a journal that lost lines for good.
+    ``mark`` is the event for a journal that permanently lost lines.
     """
     state, older = _state(paths)
     repairer = _Repairer(paths, modes, state.table, dry_run)
@@ -80,7 +80,7 @@ def _state(paths: ModelLayout) -> tuple[ModelState, bool]:
     known = newest if older else known
     if known is None or known.table.revision < recorded:
         raise Damaged(
-            f"{paths.name}: stages.yaml can't be restored: no claim is as new as the journal (revision {recorded})",
+            f"{paths.name}: cannot restore stages.yaml: no claim is as recent as the journal (revision {recorded})",
             "restore stages.yaml from a backup",
         )
     return known, older
@@ -113,7 +113,7 @@ class _Repairer:
         """End a torn last line, and append the events of versions and claims that are missing. No line is changed."""
         path = self.paths.history
         if journal.measure(path)[1]:
-            yield self.apply(partial(_end_line, path), "journal: ended its torn last line", path)
+            yield self.apply(partial(_end_line, path), "journal: terminated the incomplete last line", path)
         last = journal.last_entry(path)
         for event, *counters in self._missing(last, mark):
             before = (last.highest, last.revision) if last else (0, 0)  # the counters of the journal never go back
@@ -121,7 +121,7 @@ class _Repairer:
             last = journal.next_entry_of(self.paths, last, event, highest, revision)
             words = f"journal: added '{event.action}' of {event.at}"
             if event.action == "repaired":
-                words = "journal: lines are lost for good; added what the stage table was behind them"
+                words = "journal: lines are permanently lost; added the current stage table"
             yield self.apply(partial(journal.append, path, last, self.modes.file), words, path)
 
     def _story(self) -> verify_journal.JournalReplay:
@@ -182,7 +182,7 @@ class _Repairer:
         if not self.table.revision or not right or copied:
             return
         replace_claim = partial(removal.replace, path, codec.dump_table(self.table), self.modes.file, self.root)
-        yield self.apply(replace_claim, "claim made again from stages.yaml", path)
+        yield self.apply(replace_claim, "claim recreated from stages.yaml", path)
 
     def deployments(self) -> Iterator[CleanupItem]:
         """Write ``deployments.yaml`` again from the journal if it is missing or changed, and the result is what was sealed."""
@@ -229,7 +229,7 @@ class _Repairer:
             self.writer.refresh_links()
         for name in wrong:
             if self.dry_run or _target(folder / name) == wanted.get(name, ""):
-                yield CleanupItem("link set right", str((folder / name).relative_to(self.root)))
+                yield CleanupItem("link corrected", str((folder / name).relative_to(self.root)))
 
 
 def _end_line(path: Path) -> None:

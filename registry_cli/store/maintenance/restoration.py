@@ -172,13 +172,13 @@ def _bring(model: ModelReader, wanted: Restorable, target: Path, modes: Modes) -
     with removal.open_parent(target, model.paths.registry) as folder, _content(model, wanted) as source:
         if wanted.source and isinstance(source, int):
             if copying.copy_and_hash(source, None, 0)[0] != wanted.entry.sha256:
-                raise Damaged(f"'{wanted.source}' is not what it was")
+                raise Damaged(f"'{wanted.source}' has changed")
             if _linked(wanted.source, source, folder, target.name, modes):
                 return
             os.lseek(source, 0, os.SEEK_SET)
         with files.open_descriptor(target.name, files.CREATE, folder=folder) as descriptor:
             if copying.copy_and_hash(source, descriptor, 0)[0] != wanted.entry.sha256:
-                raise Damaged(f"'{wanted.entry.path}' is not what was stored")
+                raise Damaged(f"'{wanted.entry.path}' does not match its sha256")
             os.fchmod(descriptor, modes.sealed_file)
             os.fsync(descriptor)
 

@@ -44,7 +44,7 @@ def compressor(kind: str) -> Compressor:
 def ensure_supported(kind: str) -> None:
     """Raise an error for a kind of compression that is unknown, or not available here."""
     if kind not in SUFFIXES:
-        raise InvalidInput(f"'{kind}' is no way to compress", f"use {' or '.join(SUFFIXES)}")
+        raise InvalidInput(f"'{kind}' is not a compression method", f"use {' or '.join(SUFFIXES)}")
     compressor(kind)
 
 
@@ -100,13 +100,13 @@ class DecompressingReader:
             except Exception as error:  # zlib.error or ZstdError, by which module it is
                 if type(error).__name__ not in ("error", "ZstdError"):
                     raise
-                raise Damaged(f"{self._what} is garbled: {error}", "registry verify tells more") from None
+                raise Damaged(f"{self._what} is corrupt: {error}", "run 'registry verify' for details") from None
             if block:
                 return block
             if hungry and not data:
-                raise Damaged(f"{self._what} was cut off", "registry verify tells more")
+                raise Damaged(f"{self._what} is truncated", "run 'registry verify' for details")
         if self._engine.unused_data or self._read(1):
-            raise Damaged(f"{self._what} has something behind its end", "registry verify tells more")
+            raise Damaged(f"{self._what} has data after its end", "run 'registry verify' for details")
         return b""
 
 
@@ -162,7 +162,7 @@ class TarReader:
             path = extended.get("path") or self._text(block[:100].rstrip(b"\0"))
             size = int(extended["size"]) if "size" in extended else self._size(block)
             if block[156:157] != b"0" or block[345:500].strip(b"\0"):
-                raise self._damaged(f"'{path}' in it is no regular file")
+                raise self._damaged(f"'{path}' in it is not a regular file")
             self._left, self._padding = size, len(file_padding(size))
             yield path, size
 
@@ -172,7 +172,7 @@ class TarReader:
             return b""
         block = self._source(min(most, self._left))
         if not block:
-            raise self._damaged("it was cut off")
+            raise self._damaged("it is truncated")
         self._left -= len(block)
         return block
 
@@ -181,7 +181,7 @@ class TarReader:
         while len(data) < size:
             block = self._source(size - len(data))
             if not block:
-                raise self._damaged("it was cut off")
+                raise self._damaged("it is truncated")
             data += block
         return data
 
@@ -189,13 +189,13 @@ class TarReader:
         """The size in a header, whose checksum and magic are compared first."""
         total = sum(block) - sum(block[148:156]) + 8 * 32
         if block[257:265] != b"ustar\x0000" or self._octal(block[148:156]) != total:
-            raise self._damaged("a header in it is garbled")
+            raise self._damaged("a header in it is corrupt")
         return self._octal(block[124:136])
 
     def _octal(self, field: bytes) -> int:
         digits = field.strip(b" \0")
         if not _OCTAL.match(digits):
-            raise self._damaged("a header in it is garbled")
+            raise self._damaged("a header in it is corrupt")
         return int(digits, 8)
 
     def _extended(self, size: int) -> dict[str, str]:
@@ -209,11 +209,11 @@ class TarReader:
             match = _PAIR.match(data)
             length = int(match[1]) if match else 0
             if match is None or not match.end() < length <= len(data) or data[length - 1 : length] != b"\n":
-                raise self._damaged("a header in it says something else than a path or a size")
+                raise self._damaged("a header in it has a field other than path or size")
             fields[match[2].decode()] = self._text(data[match.end() : length - 1])
             data = data[length:]
         if not re.fullmatch("[0-9]{1,18}", fields.get("size", "0"), re.ASCII):
-            raise self._damaged("a header in it is garbled")
+            raise self._damaged("a header in it is corrupt")
         return fields
 
     def _text(self, name: bytes) -> str:
@@ -229,9 +229,9 @@ class TarReader:
         while block := self._source(TAR_RECORD):
             rest += len(block)
             if block.strip(b"\0") or rest > TAR_RECORD:
-                raise self._damaged("something follows its last file")
+                raise self._damaged("it has data after its last file")
         if rest < TAR_BLOCK:
-            raise self._damaged("it was cut off")
+            raise self._damaged("it is truncated")
 
     def _damaged(self, why: str) -> Damaged:
-        return Damaged(f"{self._what}: {why}", "registry verify tells more")
+        return Damaged(f"{self._what}: {why}", "run 'registry verify' for details")

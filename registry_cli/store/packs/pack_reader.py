@@ -4,7 +4,7 @@ A pack is one compressed tar beside the versions. It is trusted only as far as t
 must be exactly the files of the manifest, in that order, regular, together as large as ``version.yaml`` says; each is
 hashed when it is read. Nothing is unpacked before it is requested, so no archive can fill the disk or the memory.
 
-A version may be packed, or restored, while somebody reads it. Its bytes are at one of the two places at each moment:
+A version may be packed, or restored, while it is being read. Its bytes are at one of the two places at each moment:
 when one is empty, reading goes on at the other, file by file.
 """
 
@@ -87,7 +87,7 @@ _Files = Generator["tuple[FileEntry, VerifiedStream]", None, None]
 
 def changed(entry: FileEntry, ref: str) -> Damaged:
     return Damaged(
-        f"{ref}: '{entry.path}' is not what was stored: its sha256 differs", "do not use it; registry verify tells more"
+        f"{ref}: '{entry.path}' does not match its sha256", "do not use it; run 'registry verify' for details"
     )
 
 
@@ -104,7 +104,7 @@ def copy(folder: Path, entry: FileEntry, ref: str, target: int) -> None:
         with files.open_beneath(folder, entry.path) as descriptor:
             VerifiedStream(descriptor, os.fstat(descriptor).st_size, entry, ref).copy(target)
     except (NotFound, FileNotFoundError):
-        raise Damaged(f"{ref}: the file '{entry.path}' is missing", "registry verify tells more") from None
+        raise Damaged(f"{ref}: the file '{entry.path}' is missing", "run 'registry verify' for details") from None
 
 
 class _Elsewhere(Exception):
@@ -131,7 +131,9 @@ def members(model: ModelReader, record: VersionRecord, only: Collection[str] | N
             return
         except _Elsewhere:
             packed = not packed
-    raise Damaged(f"the files of {record.ref} are neither in its folder nor packed", "registry verify tells more")
+    raise Damaged(
+        f"the files of {record.ref} are neither in its folder nor packed", "run 'registry verify' for details"
+    )
 
 
 def _unpacked(
@@ -150,10 +152,10 @@ def _unpacked(
 def _missing(model: ModelReader, record: VersionRecord, entry: FileEntry) -> Exception:
     """Why a file is not there: its version was packed or deleted just now, or it is damage."""
     if not files.exists(model.paths.version(record.number)):
-        return NotFound(f"{record.ref} was deleted just now", "its number is not used again")
+        return NotFound(f"{record.ref} was deleted concurrently", "version numbers are never reused")
     if record.number in model.state().table.packed and reader.pack_path(model.paths, record.number):
         return _Elsewhere()
-    return Damaged(f"{record.ref}: the file '{entry.path}' is missing", "registry verify tells more")
+    return Damaged(f"{record.ref}: the file '{entry.path}' is missing", "run 'registry verify' for details")
 
 
 def _packed(
@@ -170,7 +172,7 @@ def _packed(
             if files.exists(model.paths.files(record.number)):
                 raise _Elsewhere from None
             model.refuse_deleted(record.number)
-            raise Damaged(f"the pack of {record.ref} is missing", "registry verify tells more") from None
+            raise Damaged(f"the pack of {record.ref} is missing", "run 'registry verify' for details") from None
         at = 0
         for each in read_pack(partial(os.read, descriptor), pack.name, entries, record.size, record.ref):
             if only is not None and each[0].path not in only:
@@ -194,12 +196,15 @@ def read_pack(read: Callable[[int], bytes], name: str, entries: Sequence[FileEnt
     for path, length in tar:
         entry = next(expected, None)
         if entry is None or path != entry.path:
-            raise Damaged(f"{what} has '{path}', which the manifest does not have there", "registry verify tells more")
+            raise Damaged(
+                f"{what} has '{path}', which is not in the manifest at this position",
+                "run 'registry verify' for details",
+            )
         left -= length
         if left < 0:
-            raise Damaged(f"{what} has more than the {size:,} bytes that were stored", "registry verify tells more")
+            raise Damaged(f"{what} has more than the recorded {size:,} bytes", "run 'registry verify' for details")
         yield entry, VerifiedStream(tar, length, entry, ref)
     if missing := next(expected, None):
-        raise Damaged(f"{what} lacks '{missing.path}'", "registry verify tells more")
+        raise Damaged(f"{what} lacks '{missing.path}'", "run 'registry verify' for details")
     if left:
-        raise Damaged(f"{what} has less than the {size:,} bytes that were stored", "registry verify tells more")
+        raise Damaged(f"{what} has fewer than the recorded {size:,} bytes", "run 'registry verify' for details")

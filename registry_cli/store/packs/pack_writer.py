@@ -110,8 +110,8 @@ def ensure_owned(paths: ModelLayout, number: int) -> None:
     """Raise an error, before anything is done, unless this user owns the version: only its owner may move its files."""
     if not is_owned(paths, number):
         raise RegistryError(
-            f"{paths.name}@{number} belongs to another user, who alone can pack it or restore it from its pack",
-            "ask its owner; registry fetch copies a packed version out",
+            f"{paths.name}@{number} belongs to another user; only the owner can pack or unpack it",
+            "ask its owner, or copy a packed version with 'registry fetch'",
         )
 
 

@@ -81,7 +81,7 @@ def verify(
 
 
 def lost_models(root: Layout) -> Iterator[str]:
-    """The names of folders that hold versions but no ``model.yaml``: models that nobody sees, which is damage."""
+    """The names of folders that hold versions but no ``model.yaml``: invisible models, which is damage."""
     for name in sorted(files.list_folder(root.models)):
         folder = root.model(name).root
         inside = sorted(files.list_folder(folder)) if folder.is_dir() and not folder.is_symlink() else []
@@ -177,7 +177,7 @@ def _check_version(
         found.error("version-folder", ref, "is a link or a file, not a folder")
         return []
     if not packed and paths.files(number).is_symlink():
-        found.error("version-folder", ref, f"{layout.FILES}/ is a link: what it leads to was never stored here")
+        found.error("version-folder", ref, f"{layout.FILES}/ is a link, but links are never stored")
         return []
     _check_sealed(paths, number, found)
     record = _record(paths, number, found)
@@ -197,7 +197,7 @@ def _check_version(
             found.size += job.size
     size = sum(status.st_size for status in here.values() if stat.S_ISREG(status.st_mode))
     if record is not None and (len(here), size) != (record.files, record.size):
-        problem = f"{len(here):,} files of {size:,} bytes; {record.files:,} of {record.size:,} were stored"
+        problem = f"{len(here):,} files of {size:,} bytes; {record.files:,} of {record.size:,} were recorded"
         found.error("size", ref, problem)
     return jobs
 
@@ -229,7 +229,7 @@ def _record(paths: ModelLayout, number: int, found: ProblemCollector) -> Version
         found.error("document", ref, error_message(error))
         known |= {layout.ENVIRONMENT, layout.PATCH}  # nobody knows whether it has these
     for name in sorted(set(os.listdir(paths.version(number))) - known):
-        found.error("extra-file", ref, f"'{name}' does not belong into a version's folder")
+        found.error("extra-file", ref, f"'{name}' does not belong in a version's folder")
     return record
 
 
@@ -241,20 +241,20 @@ def _manifest(
     try:
         data = read(paths.manifest(number))
     except OSError as error:
-        found.error("manifest", ref, f"the manifest can't be read: {explain(error)}")
+        found.error("manifest", ref, f"the manifest cannot be read: {explain(error)}")
         return None
     if record is not None and hashlib.sha256(data).hexdigest() != record.digest:
         repaired = (data.replace(b"\r\n", b"\n"), data.rstrip() + b"\n")
         line_ends = any(hashlib.sha256(text).hexdigest() == record.digest for text in repaired)
-        hint = ": an editor or a file transfer changed its line ends" if line_ends else ""
-        found.error("manifest", ref, f"the manifest is not the one that was sealed{hint}")
+        hint = ": an editor or file transfer changed its line endings" if line_ends else ""
+        found.error("manifest", ref, f"the manifest does not match its sealed digest{hint}")
         return None
     listed: dict[str, str] = {}
     for line in data.split(b"\n")[:-1]:
         match = _LINE.match(line)
         name = match[2].decode("utf-8", "surrogateescape") if match else ""
         if not match or any(part in ("", ".", "..") for part in name.split("/")):
-            found.error("manifest", ref, "the manifest has a line that names no file of the artifact")
+            found.error("manifest", ref, "the manifest has an invalid line")
             return None
         listed[name] = match[1].decode()
     return listed
@@ -265,7 +265,7 @@ def _check_file(status: os.stat_result | None, job: HashJob, found: ProblemColle
     if status is None:
         found.error("missing-file", job.ref, f"'{job.name}' is missing")
     elif not stat.S_ISREG(status.st_mode):
-        found.error("changed-file", job.ref, f"'{job.name}' is no regular file any more")
+        found.error("changed-file", job.ref, f"'{job.name}' is no longer a regular file")
     else:
         if status.st_mode & 0o222:
             found.warning("mode", job.ref, f"'{job.name}' is writable", repair=True)
@@ -300,7 +300,7 @@ def _check_pack(
         return
     mode = os.lstat(pack).st_mode
     if not stat.S_ISREG(mode):
-        found.error("pack", ref, "its pack is no regular file")
+        found.error("pack", ref, "its pack is not a regular file")
         return
     if mode & 0o222:
         found.warning("mode", ref, "its pack is writable", repair=True)
@@ -344,9 +344,9 @@ def _check_digests(jobs: list[HashJob], found: ProblemCollector, progress: Progr
     for job in jobs:
         digest = digests[job.inode]
         if digest.startswith("!"):
-            found.error("missing-file", job.ref, f"'{job.name}' can't be read: {digest[1:]}")
+            found.error("missing-file", job.ref, f"'{job.name}' cannot be read: {digest[1:]}")
         elif digest != job.sha256:
-            found.error("changed-file", job.ref, f"'{job.name}' is not what was stored: its sha256 differs")
+            found.error("changed-file", job.ref, f"'{job.name}' does not match its sha256")
 
 
 def _hash(path: Path, progress: Progress, stopped: list[bool]) -> str:

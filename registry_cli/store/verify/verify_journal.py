@@ -49,7 +49,7 @@ def read(path: Path) -> bytes:
     """All of a regular file; OSError for anything else."""
     with files.open_descriptor(path, files.READ) as descriptor:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "no regular file", str(path))
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
         with os.fdopen(descriptor, "rb", closefd=False) as stream:
             return stream.read()
 
@@ -123,7 +123,7 @@ class JournalReplay:
         self.archived = VersionRanges.parse(line["archived"])
         deleted = VersionRanges.parse(line["deleted"])
         if len(deleted) > _MOST_DELETED:
-            raise ValueError("it tells of more deleted versions than there can be")
+            raise ValueError("it lists more deleted versions than possible")
         self.deleted = set(deleted)
         self.packed = VersionRanges.parse(line.get("packed", ""))
         self.rebuilt = True
@@ -154,7 +154,7 @@ def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], foun
             report("journal-missing", paths.name, "history.jsonl is missing", repair=True)
         return 0
     except OSError as error:
-        found.error("journal-missing", paths.name, f"history.jsonl can't be read: {error.strerror}")
+        found.error("journal-missing", paths.name, f"history.jsonl cannot be read: {error.strerror}")
         return 0
     story = replay(data, paths.name, found)
     if story is None:
@@ -166,7 +166,7 @@ def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], foun
         pending = {table.changed.id: table.changed.document()} if table.changed else {}
         check_approvals(paths, listed, {**pending, **story.voices}, found)
     for line in story.carried:
-        problem = f"an approval by {line.get('by')!r} was written by {line['carrier']!r}, and does not count"
+        problem = f"an approval by {line.get('by')!r} was written by {line['carrier']!r} and does not count"
         found.warning("foreign-approval", f"{paths.name}@{line.get('version')}", problem)
     return story.revision
 
@@ -189,13 +189,13 @@ def _check_documents(
         except FileNotFoundError:
             here = ""
         except OSError as error:
-            found.error("document", ref, f"{name} can't be read: {explain(error)}")
+            found.error("document", ref, f"{name} cannot be read: {explain(error)}")
             continue
         recorded = story.sealed.get(name, "")
         if recorded and here != recorded and (here or name.startswith("annotations/") or not number):
             found.error("changed-document", ref, f"{name} is {'not what was recorded' if here else 'missing'}")
         elif here and not recorded and not story.rebuilt and (path.parent == paths.annotations or not number):
-            found.error("changed-document", ref, f"{name} was written by no change that is recorded")
+            found.error("changed-document", ref, f"{name} was not written by any recorded change")
 
 
 def replay(data: bytes, name: str, found: ProblemCollector) -> JournalReplay | None:
@@ -207,19 +207,19 @@ def replay(data: bytes, name: str, found: ProblemCollector) -> JournalReplay | N
             continue
         line = _line(raw)
         if line is None:
-            torn = "the last line is torn" if last else f"line {number} is torn or was changed"
+            torn = "the last line is incomplete" if last else f"line {number} is incomplete or was changed"
             found.warning("journal-torn", name, f"{torn}; readers skip it", repair=last)
             continue
         if line["prev"] != prev or line["seq"] != seq + 1:
-            problem = f"line {number} does not follow the line before: one was changed or is missing"
+            problem = f"line {number} does not follow the previous line: a line was changed or is missing"
             found.error("journal-chain", name, problem)
         prev, seq = line["hash"], line["seq"]
         if story.ids.setdefault(str(line.get("id")), seq) != seq:
-            found.error("journal-chain", name, f"line {number} tells the event {line.get('id')} a second time")
+            found.error("journal-chain", name, f"line {number} repeats event {line.get('id')}")
         try:
             story.take(line)
         except (InvalidInput, KeyError, TypeError, ValueError):
-            found.error("journal-chain", name, f"line {number} tells no event that can be read")
+            found.error("journal-chain", name, f"line {number} has no readable event")
             return None
     return story
 
@@ -231,7 +231,7 @@ def check_checkpoints(paths: ModelLayout, checkpoints: Sequence[Checkpoint], fou
     except (FileNotFoundError, NotADirectoryError):
         raw = []
     except OSError as error:
-        found.error("journal-rewritten", paths.name, f"the history that was known can't be read: {explain(error)}")
+        found.error("journal-rewritten", paths.name, f"the known history cannot be read: {explain(error)}")
         return
     lines: dict[str, tuple[int, dict[str, Any]]] = {}
     for place, each in enumerate(raw, 1):
@@ -251,15 +251,15 @@ def _broken(checkpoint: Checkpoint, lines: Mapping[str, tuple[int, dict[str, Any
     if wanted not in lines or seq not in (None, lines[wanted][1]["seq"]):
         count = max((line["seq"] for _, line in lines.values()), default=0)
         if seq is not None and count < seq:
-            return f"{known} is gone, the history ends with {count}: it was cut off, or another put in its place"
-        return f"{known} is not there as it was known: the history was rewritten"
+            return f"{known} is missing, the history ends at {count}: it was truncated or replaced"
+        return f"{known} has changed: the history was rewritten"
     below, seq = lines[wanted][0] + 1, lines[wanted][1]["seq"]
     while wanted != GENESIS:
         place, line = lines.get(wanted, (below, {}))
         if line.get("seq") != seq or place >= below:
-            return f"{known} is there, but not the lines that led to it: the history before it was rewritten"
+            return f"{known} is present, but the lines before it were rewritten"
         wanted, seq, below = line["prev"], line["seq"] - 1, place
-    return f"{known} is there, but lines before it are missing" if seq else ""
+    return f"{known} is present, but lines before it are missing" if seq else ""
 
 
 def _line(raw: bytes) -> dict[str, Any] | None:
@@ -289,21 +289,21 @@ def _compare(
         report("journal-behind", name, problem, repair=True)
     else:
         for key, (here, recorded) in story.differences(table).items():
-            problem = f"{key} in stages.yaml ({here}) are not what the journal tells ({recorded})"
+            problem = f"{key} in stages.yaml ({here}) differ from the journal ({recorded})"
             found.error("pointer-journal", name, problem)
         if table.revision and not is_recorded(table, story):
-            found.error("pointer-journal", name, "the newest change in stages.yaml is not the one in the journal")
+            found.error("pointer-journal", name, "the latest change in stages.yaml differs from the journal")
     for number in listed:
         if number not in story.registered:
             pending = number == listed[-1] and number == story.highest + 1
             report = found.warning if pending else found.error
             report("unrecorded-version", f"{name}@{number}", "is not in the journal", repair=True)
         elif (sealed := _sealed_id(paths, number)) not in (None, story.registered[number]):
-            problem = f"was sealed by event {sealed}, which the journal does not tell"
+            problem = f"was sealed by event {sealed}, which is not in the journal"
             found.error("journal-chain", f"{name}@{number}", problem)
     for number in sorted(set(story.registered) - set(listed)):
         if number not in table.deleted:
-            found.error("missing-version", f"{name}@{number}", "is in the journal, but its folder is gone")
+            found.error("missing-version", f"{name}@{number}", "is in the journal, but its folder is missing")
 
 
 def is_recorded(table: StageTable, story: JournalReplay) -> bool:
@@ -345,5 +345,5 @@ def check_approvals(
             known = recorded.get(str(entry.get("id"))) if isinstance(entry, Mapping) else None
             if known is None or known != entry or known.get("version") != number:
                 who = entry.get("by") if isinstance(entry, Mapping) else None
-                problem = f"{name} has an approval by {who!r} that the history does not tell"
+                problem = f"{name} has an approval by {who!r} that is not in the history"
                 found.error("unrecorded-approval", f"{paths.name}@{number}", problem)

@@ -81,17 +81,17 @@ def _check_names(paths: ModelLayout, state: ModelState, found: ProblemCollector)
         where = f"{paths.name}/versions/{name}"
         number = layout.version_of(name)
         if number is not None and number in state.table.deleted:
-            found.warning("leftover", where, "the folder of a deleted version; registry gc removes it", repair=True)
+            found.warning("leftover", where, "the folder of a deleted version; 'registry gc' removes it", repair=True)
         elif number is not None:
             numbers.append(number)
         elif layout.is_trash(name):
-            found.warning("leftover", where, "what is left of a deleted version; registry gc removes it", repair=True)
+            found.warning("leftover", where, "remains of a deleted version; 'registry gc' removes them", repair=True)
         elif layout.is_temporary(name):
             if _is_stale(paths.versions / name):
-                problem = "a staging folder nobody works on; registry gc removes it"
+                problem = "an abandoned staging folder; 'registry gc' removes it"
                 found.warning("leftover", where, problem, repair=True)
         else:
-            found.warning("unknown-name", where, "not a name that the registry gives; it is ignored")
+            found.warning("unknown-name", where, "not a name used by the registry; ignored")
     pending = state.redo.path if state.redo else ""
     for number in state.table.deleted:
         path = paths.tombstone(number)
@@ -116,12 +116,12 @@ def _check_pointers(paths: ModelLayout, state: ModelState, listed: list[int], fo
     for kind, pointers in (("stage", table.stages), ("alias", table.aliases)):
         for name, number in pointers.items():
             if number not in here:
-                found.error("pointer", paths.name, f"{kind} {name} points to version {number}, which is not here")
+                found.error("pointer", paths.name, f"{kind} {name} points to version {number}, which is missing")
             elif number in table.archived:
                 found.error("pointer", paths.name, f"{kind} {name} points to version {number}, which is archived")
     for number in table.archived:
         if number not in here:
-            found.error("missing-version", f"{paths.name}@{number}", "archived, but its folder is gone")
+            found.error("missing-version", f"{paths.name}@{number}", "archived, but its folder is missing")
 
 
 def _check_annotations(paths: ModelLayout, state: ModelState, listed: list[int], found: ProblemCollector) -> None:
@@ -155,9 +155,9 @@ def _check_claim(paths: ModelLayout, state: ModelState, recorded: int, found: Pr
         found.warning("stages-behind", paths.name, problem, repair=True)
     if revision and not _is_copy(paths, state):
         name = paths.claim(revision).name
-        found.warning("claim", paths.name, f"{name} is not what stages.yaml says: its only copy is lost", repair=True)
+        found.warning("claim", paths.name, f"{name} differs from stages.yaml: its only copy is lost", repair=True)
     for path, _ in stray_claims(paths, revision):
-        problem = "a claim that no change made: the change of this revision would fail"
+        problem = "a claim without a change: the next change would fail"
         found.error("claim", f"{paths.name}/{path.name}", problem, repair=True)
 
 
@@ -180,7 +180,7 @@ def _check_rename(paths: ModelLayout, state: ModelState, found: ProblemCollector
     changed = state.table.changed
     if renaming:
         after = changed.detail.get("after") if changed and changed.action == "renamed" else "NEW"
-        problem = f"it was to get another name, and was not moved; registry rename {paths.name} {after} ends it"
+        problem = f"a rename was interrupted; finish it with 'registry rename {paths.name} {after}'"
         found.warning("rename", paths.name, problem)
 
 
@@ -209,7 +209,7 @@ def _check_links(paths: ModelLayout, state: ModelState, found: ProblemCollector)
     for name in sorted(here.keys() | wanted.keys()):
         if here.get(name) != wanted.get(name):
             to = wanted.get(name, "nothing")
-            found.warning("link", f"{paths.name}/stages/{name}", f"stages.yaml says it leads to {to}", repair=True)
+            found.warning("link", f"{paths.name}/stages/{name}", f"stages.yaml points to {to}", repair=True)
 
 
 def _digests_in_manifests(paths: ModelLayout, table: StageTable) -> frozenset[str]:
@@ -234,9 +234,9 @@ def _check_blobs(paths: ModelLayout, table: StageTable, found: ProblemCollector)
         prefix, _, digest = name.partition("/")
         where = f"{paths.name}/blobs/{name}"
         if not (layout.is_digest(digest) and digest.startswith(prefix)) or not stat.S_ISREG(status.st_mode):
-            found.warning("unknown-name", where, "not a name that the registry gives; it is ignored")
+            found.warning("unknown-name", where, "not a name used by the registry; ignored")
         elif status.st_nlink == 1 and digest not in named:
-            found.warning("leftover", where, "no version uses this blob; registry gc removes it", repair=True)
+            found.warning("leftover", where, "no version uses this blob; 'registry gc' removes it", repair=True)
 
 
 def iter_files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -293,12 +293,12 @@ def _check_packs(paths: ModelLayout, table: StageTable, found: ProblemCollector)
         if number is not None and number in table.packed:
             continue
         if number is not None or layout.is_trash(name):
-            found.warning("leftover", where, "a pack that no version needs; registry gc removes it", repair=True)
+            found.warning("leftover", where, "an unused pack; 'registry gc' removes it", repair=True)
         elif not layout.is_temporary(name):
-            found.warning("unknown-name", where, "not a name that the registry gives; it is ignored")
+            found.warning("unknown-name", where, "not a name used by the registry; ignored")
         elif _is_stale(paths.packs / name):
-            found.warning("leftover", where, "a pack nobody works on; registry gc removes it", repair=True)
+            found.warning("leftover", where, "an abandoned pack; 'registry gc' removes it", repair=True)
     for number in table.packed:
         if files.exists(paths.files(number)) and reader.pack_path(paths, number):
             where = f"{paths.name}/versions/{number}/{layout.FILES}"
-            found.warning("leftover", where, "the files of a packed version; registry gc removes them", repair=True)
+            found.warning("leftover", where, "the files of a packed version; 'registry gc' removes them", repair=True)
