@@ -97,7 +97,7 @@ def fetch(
         progress: Called with the number of bytes that were copied.
 
     Raises:
-        Conflict: ``target`` exists, and ``replace`` is not set or it is no earlier copy.
+        Conflict: ``target`` exists, and ``replace`` is not set or it is not an earlier copy.
         NotFound: No file matches.
     """
     model, record = read_version(context, ref)
@@ -111,7 +111,7 @@ def fetch(
 def resolve_target_path(context: RegistryContext, target: str | os.PathLike[str]) -> Path:
     """``target``, if something may be written there without harm to a registry: to this one, or another."""
     if not os.fspath(target):
-        raise InvalidInput("'' is no path", "was a variable empty?")
+        raise InvalidInput("'' is not a path", "check for an empty variable")
     destination = Path(target).absolute()
     real, root = destination.resolve(), context.root.resolve()
     if inside := RegistryBoundary(root).registry_of(real):
@@ -148,7 +148,7 @@ def export(
         replace: Replace an earlier export.
 
     Raises:
-        Conflict: ``target`` exists, and ``replace`` is not set or it is no earlier export.
+        Conflict: ``target`` exists, and ``replace`` is not set or it is not an earlier export.
         Damaged: A file is not as it was stored.
         InvalidInput: The format is unknown.
     """

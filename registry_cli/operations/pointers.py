@@ -242,10 +242,10 @@ def undo(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> PointerChange:
-    """Undo your own last move of a stage or an alias, if nobody has moved that pointer since.
+    """Undo your own last move of a stage or an alias, if that pointer has not moved since.
 
     The pointer goes back to where it pointed before, which is recorded as a new event. As with :meth:`rollback`, the files
-    are compared first, and the policy of the stage is not asked. An undo is not undone.
+    are compared first, and the policy of the stage is not checked. An undo cannot be undone.
 
     Args:
         name: The model; None for the one with your newest move.
@@ -255,8 +255,8 @@ def undo(
 
     Raises:
         NotFound: Nothing was moved, or the version was deleted.
-        Conflict: Somebody moved the pointer since, no move is yours, the version is archived, or the last move was an undo.
-        Refused: Somebody rejected the version for the stage.
+        Conflict: The pointer was moved since, no move is yours, the version is archived, or the last move was an undo.
+        Refused: The version is rejected for the stage.
         Damaged: The files are not as they were stored.
     """
     if name is None and request_id is not None:

@@ -125,7 +125,7 @@ def _nothing_told(world: World, secret: str) -> None:
 @scenario("Y-30")
 def the_wrong_number(world: World, case: Case) -> None:
     world.change("versions/1/version.yaml", "version: 1", "version: 4")
-    assert "says it is version 4" in world.refused(6, "show", "m@1").err
+    assert "claims to be version 4" in world.refused(6, "show", "m@1").err
     assert "version 4" in world.run("verify").out
 
 
@@ -211,7 +211,7 @@ def ten_thousand_metrics(world: World, case: Case) -> None:
     assert len(world.done("show", "m@latest", "--json").json["metrics"]) == 10_000
     # one more than the limit, and the limit is told
     many = world.make("in.json", json.dumps({f"m{number}": 1 for number in range(20_001)}))
-    assert "20,000 is the most" in world.refused(2, "register", "m", world.file, "--metrics-file", many).err
+    assert "the limit is 20,000" in world.refused(2, "register", "m", world.file, "--metrics-file", many).err
 
 
 @scenario("M-20")

@@ -151,7 +151,7 @@ def a_stale_handle(world: World, case: Case) -> None:
     with mock.patch.object(os, "open", stale):
         answer = world.run("show", "m@1")
     assert_refused(answer, 1)
-    assert "the network file system lost this file; try again" in answer.err
+    assert "stale network file handle; try again" in answer.err
     assert len(calls_seen) <= 2, "it tries for ever"
     world.done("show", "m@1")
 

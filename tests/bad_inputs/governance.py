@@ -131,7 +131,7 @@ def a_policy_that_a_teammate_changed(world: World, case: Case) -> None:
     assert "was not run: not trusted" in world.run("check", "m@1", "production").out
     for options in ((), ("--force", "--reason", "trust me")):
         answer = world.refused(case.exit, "promote", "m@1", "production", *options)
-        assert "you have not trusted, or that have changed since" in answer.err
+        assert "contains commands that are not trusted or changed since" in answer.err
     assert not ran.exists()
     # misspelt, so that it would ask for nothing
     _policy(world, "{approvalls: 1, force: true}")

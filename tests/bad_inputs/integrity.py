@@ -77,7 +77,7 @@ def names_that_are_no_versions(world: World, case: Case) -> None:
 def a_stage_that_points_to_nothing(world: World, case: Case) -> None:
     world.put("versions/2", lambda path: path.rename(world.folder / "gone"))
     answer = world.refused(6, "show", "m@staging")
-    assert "staging of m points to version 2, which is gone" in answer.err
+    assert "staging of m points to version 2, which is missing" in answer.err
     assert world.run("verify").code == 6
     assert world.done("cat", "m@1").out == "one"
 

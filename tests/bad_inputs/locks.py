@@ -119,7 +119,7 @@ def a_holder_that_is_stopped(world: World, case: Case) -> None:
         assert answer.code == 7
         assert 0.9 < time.monotonic() - started < 10
         told, error = answer.err.splitlines()
-        assert told.startswith("waiting for m, which another process is changing")
+        assert told.startswith("waiting for m, locked by another process")
         assert error.startswith("error: m is locked by another process")
         assert f"(process {holder.pid})" in error
         with world.unchanged(folder_times=False):

@@ -28,30 +28,30 @@ class Case(NamedTuple):
 
 
 EVERYWHERE = {
-    "unknown stage": Case("policy: {prod: {}}", "policy.prod: there is no stage 'prod'; did you mean 'production'?"),
-    "unknown key": Case("policy: {production: {requires: {}}}", "policy.production.requires: there is no key 'requires' here; did you mean 'require'?"),
-    "unknown key of a check": Case("policy: {production: {checks: [{rn: x}]}}", "policy.production.checks.0.rn: there is no key 'rn' here; did you mean 'run'?"),
-    "misspelt setting": Case("polcy: {}", "polcy: there is no setting 'polcy'; did you mean 'policy'?"),
-    "another word for it": Case("gates: {}", "gates: there is no setting 'gates'; did you mean 'policy'?"),
-    "wrong type": Case("policy: {production: {require: [auc]}}", "policy.production.require: is no mapping"),
-    "policy is a list": Case("policy: [production]", "policy: is no mapping"),
-    "a number for a bound": Case("policy: {production: {require: {metrics: {auc: 0.9}}}}", "policy.production.require.metrics.auc: is no bound on a metric"),
-    "a truth value for a tag": Case("policy: {production: {require: {tags: {reviewed: yes, ok: true}}}}", "policy.production.require.tags.ok: is no text"),
+    "unknown stage": Case("policy: {prod: {}}", "policy.prod: unknown stage 'prod'; did you mean 'production'?"),
+    "unknown key": Case("policy: {production: {requires: {}}}", "policy.production.requires: unknown key 'requires'; did you mean 'require'?"),
+    "unknown key of a check": Case("policy: {production: {checks: [{rn: x}]}}", "policy.production.checks.0.rn: unknown key 'rn'; did you mean 'run'?"),
+    "misspelt setting": Case("polcy: {}", "polcy: unknown setting 'polcy'; did you mean 'policy'?"),
+    "another word for it": Case("gates: {}", "gates: unknown setting 'gates'; did you mean 'policy'?"),
+    "wrong type": Case("policy: {production: {require: [auc]}}", "policy.production.require: must be a mapping"),
+    "policy is a list": Case("policy: [production]", "policy: must be a mapping"),
+    "a number for a bound": Case("policy: {production: {require: {metrics: {auc: 0.9}}}}", "policy.production.require.metrics.auc: is not a valid bound on a metric"),
+    "a truth value for a tag": Case("policy: {production: {require: {tags: {reviewed: yes, ok: true}}}}", "policy.production.require.tags.ok: must be text"),
     "circular": Case("policy: {production: {from: [staging]}, staging: {from: [production]}}", "circular: "),
     "circular by itself": Case("policy: {staging: {from: [staging]}}", "circular: staging is entered from staging"),
     "negative age": Case("policy: {production: {require: {min_age_in_stage: -2d}}}", "policy.production.require.min_age_in_stage: '-2d'"),
     "negative size": Case("policy: {production: {require: {max_size: -1}}}", "policy.production.require.max_size: '-1' is no size"),
-    "negative amount": Case("policy: {production: {against_current: {auc: {max_drop: -0.1}}}}", "max_drop: is no amount"),
+    "negative amount": Case("policy: {production: {against_current: {auc: {max_drop: -0.1}}}}", "max_drop: is not a valid amount"),
     "negative time limit": Case("policy: {production: {checks: [{run: x, time_limit: -3s}]}}", "checks.0.time_limit: '-3s'"),
     "broken query": Case("policy: {production: {require: {where: 'metrics.auc >='}}}", "policy.production.require.where: "),
-    "unclosed quote in a check": Case("policy: {production: {checks: [\"x 'y\"]}}", "can't be taken apart"),
-    "a shell's word in a check": Case("policy: {production: {checks: ['x | y']}}", "has '|' in it, which only a shell understands"),
+    "unclosed quote in a check": Case("policy: {production: {checks: [\"x 'y\"]}}", "cannot be parsed"),
+    "a shell's word in a check": Case("policy: {production: {checks: ['x | y']}}", "contains '|', which only a shell understands"),
     "YAML bomb": Case(BOMB, "anchors and aliases are not allowed", 6),
     "merge key": Case("policy:\n  <<: {production: {}}", "merge keys are not allowed", 6),
-    "a key twice": Case("policy:\n  production: {}\n  production: {}", "'production' stands here again", 6),
+    "a key twice": Case("policy:\n  production: {}\n  production: {}", "'production' is repeated", 6),
     "nested too deep": Case(f"policy: {'[' * 200}{']' * 200}", "nested deeper than 32 levels", 6),
     "a Python object": Case("policy: !!python/object/apply:os.system ['touch /tmp/no']", "is not allowed", 6),
-    "no YAML": Case("policy: {production: {require: {", "line ", 6),
+    "not valid YAML": Case("policy: {production: {require: {", "line ", 6),
     "an enormous number": Case(f"policy: {{production: {{require: {{max_size: {'9' * 5000}}}}}}}", "a whole number of 5,000 digits", 6),
 }  # fmt: skip
 #: Registered before; what a document must begin with when it is new.
@@ -90,16 +90,16 @@ def test_one_line_and_nothing_goes_through(site: Site, place: str, name: str) ->
 
 
 RETENTION = {
-    "unknown section": Case("retention: {archiv: {keep: 3}}", "retention.archiv: there is no key 'archiv' here; did you mean 'archive'?"),
-    "unknown rule": Case("retention: {archive: {older-than: 3d}}", "retention.archive.older-than: there is no key 'older-than' here; did you mean 'older_than'?"),
-    "wrong type": Case("retention: {archive: {keep: '3'}}", "retention.archive.keep: is no right value; it is a number"),
+    "unknown section": Case("retention: {archiv: {keep: 3}}", "retention.archiv: unknown key 'archiv'; did you mean 'archive'?"),
+    "unknown rule": Case("retention: {archive: {older-than: 3d}}", "retention.archive.older-than: unknown key 'older-than'; did you mean 'older_than'?"),
+    "wrong type": Case("retention: {archive: {keep: '3'}}", "retention.archive.keep: is not valid; use a number"),
     "negative age": Case("retention: {archive: {older_than: -90d}}", "retention.archive: '-90d'"),
     "negative number": Case("retention: {archive: {keep: -1}}", "retention.archive: 'keep' keeps -1 versions"),
     "deletes with no age": Case("retention: {prune: {keep: 3}}", "retention.prune: has no 'older_than'"),
-    "no rule at all": Case("retention: {archive: {keep_holders: 3}}", "retention.archive: nothing says which versions"),
+    "no rule at all": Case("retention: {archive: {keep_holders: 3}}", "retention.archive: no rule selects versions"),
     "broken query": Case("retention: {archive: {where: 'age >'}}", "retention.archive: "),
-    "no mapping": Case("retention: 90d", "retention: is no mapping"),
-    "misspelt": Case("retension: {}", "retension: there is no setting 'retension'; did you mean 'retention'?"),
+    "no mapping": Case("retention: 90d", "retention: must be a mapping"),
+    "misspelt": Case("retension: {}", "retension: unknown setting 'retension'; did you mean 'retention'?"),
     "YAML bomb": Case(BOMB, "anchors and aliases are not allowed", 6),
 }  # fmt: skip
 
@@ -127,12 +127,12 @@ def test_retention_that_cannot_be_meant_lets_nothing_go(site: Site, place: str, 
 
 
 SETTINGS = {
-    "a stage twice": Case("stages: [a, b, a]", "stages.2: 'a' stands there twice; name each stage once"),
+    "a stage twice": Case("stages: [a, b, a]", "stages.2: 'a' is listed twice; list each stage once"),
     "a stage that is no name": Case("stages: [Prod]", "stages.0: 'Prod'"),
-    "stages are a text": Case("stages: production", "stages: is no list of names"),
-    "no stage": Case("stages: []", "stages: is no list of names"),
+    "stages are a text": Case("stages: production", "stages: must be a list of names"),
+    "no stage": Case("stages: []", "stages: must be a list of names"),
     "shared with whom": Case("shared: world", "shared: is 'world'; use private or group"),
-    "misspelt": Case("stagess: [a]", "stagess: there is no setting 'stagess'; did you mean 'stages'?"),
+    "misspelt": Case("stagess: [a]", "stagess: unknown setting 'stagess'; did you mean 'stages'?"),
 }
 
 
@@ -172,13 +172,13 @@ def test_ctrl_c_ends_a_check_and_moves_nothing(site: Site, tmp_path: Path) -> No
 
 #: Commands that never end, end badly, or say too much: the gate stays shut, and the command ends.
 HOSTILE = {
-    "never ends": (["sleep", "600"], "took longer than 1s"),
-    "ignores SIGTERM": (["sh", "-c", "trap '' TERM; while :; do sleep 1; done"], "took longer than 1s"),
-    "prints for ever": (["yes"], "took longer than 1s"),
+    "never ends": (["sleep", "600"], "timed out after 1s"),
+    "ignores SIGTERM": (["sh", "-c", "trap '' TERM; while :; do sleep 1; done"], "timed out after 1s"),
+    "prints for ever": (["yes"], "timed out after 1s"),
     "prints 1 GB and fails": (["sh", "-c", "head -c 1000000000 /dev/zero; exit 3"], "exit 3"),
     "leaves a child behind": (["sh", "-c", "sleep 600 & exit 4"], "exit 4"),
     "kills itself": (["sh", "-c", "kill -SEGV $$"], "signal 11"),
-    "is not there": (["no-such-program-anywhere"], "can't be run: no such file"),
+    "is not there": (["no-such-program-anywhere"], "cannot be run: no such file"),
     "writes no text": (["sh", "-c", "printf '\\377\\000\\033[2J'; exit 5"], "exit 5"),
 }  # fmt: skip
 
@@ -186,7 +186,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_check_that_means_harm(site: Site, name: str) -> None:
     command, words = HOSTILE[name]
-    limit = "1s" if "took longer" in words else "60s"
+    limit = "1s" if "timed out" in words else "60s"
     with (site.root / REGISTRY).open("a") as stream:
         stream.write(f"policy: {{staging: {{checks: [{{run: {command!r}, time_limit: {limit}}}]}}}}\n")
     assert site.run("trust", "--yes").code == 0

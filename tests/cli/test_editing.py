@@ -53,13 +53,13 @@ def test_a_slip_is_told_with_its_line_and_edited_again(site: Site) -> None:
     assert code == 0 and "did you mean 'description'?" in seen and "model.yaml, line " in seen
     assert site.reg.model("churn").description == "x"
     code, seen = edited(site, "echo 'format: 9' >>$1", "n")
-    assert code == 2 and "stands here again" in seen
+    assert code == 2 and "is repeated" in seen
 
 
 def test_who_was_faster_wins(site: Site) -> None:
     other = f"{document(site)}"
     code, seen = edited(site, f"echo '# mine' >>$1; echo '# theirs' >>{other}", "y")
-    assert code == 4 and "changed meanwhile" in seen
+    assert code == 4 and "changed concurrently" in seen
     assert document(site).read_text().endswith("# theirs\n")
 
 

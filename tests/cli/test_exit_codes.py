@@ -45,7 +45,7 @@ def test_7_a_lock_that_is_held(site: Site) -> None:
         answer = site.spawn("promote", "churn@2", "production", "--lock-timeout", "1")
         assert (answer.code, answer.out) == (7, "")
         waiting, error = answer.err.splitlines()
-        assert waiting == f"waiting for churn, which another process is changing (process {holder.pid}) …"
+        assert waiting == f"waiting for churn, locked by another process (process {holder.pid}) …"
         assert error.startswith("error: churn is locked by another process")
         assert "raise --lock-timeout" in error
         quiet = site.spawn("promote", "churn@2", "production", "--lock-timeout", "0.5", "--json")
@@ -108,7 +108,7 @@ def test_slips_are_answered_with_what_was_meant(still: Site) -> None:
     for words in (("promte",), ("versions",), ("versions", "churn", "--limit"), ("list", "extra"), ("--nonsense",)):
         assert_refused(still.run(*words), 2)
     assert "registry versions --help" in still.run("versions").err
-    assert "there is no stage 'prod'" in still.run("promote", "churn@1", "prod").err
+    assert "unknown stage 'prod'" in still.run("promote", "churn@1", "prod").err
 
 
 def test_what_needs_no_registry() -> None:

@@ -83,7 +83,7 @@ def test_promote_names_the_rules_and_force_is_told_in_the_history(gated: Site) -
     assert refused.code == 5
     error = json.loads(refused.err)
     assert error["message"] == "production refuses churn@2: tags.reviewed"
-    assert error["hint"] == "registry check churn@2 production tells more"
+    assert error["hint"] == "run 'registry check churn@2 production' for details"
     assert gated.run("promote", "churn@2", "production", "--force", "--reason", "hotfix").code == 0
     told = gated.run("history", "churn", "--limit", "1", "--json").json["items"][0]
     assert (told["forced"], told["failed"], told["reason"]) == (True, ["tags.reviewed"], "hotfix")
@@ -101,7 +101,7 @@ def test_a_policy_that_cannot_be_read(site: Site, verb: list[str]) -> None:
     answer = site.run(*words, "production")
     assert_refused(answer, 2)
     assert "models/churn/model.yaml, line " in answer.err
-    assert "policy.production.aprovals: there is no key 'aprovals' here; did you mean 'approvals'?" in answer.err
+    assert "policy.production.aprovals: unknown key 'aprovals'; did you mean 'approvals'?" in answer.err
     assert fingerprint(site.root) == before
     assert site.run("config", "show").code == 0
     assert site.run("config", "show", "churn").code == 2

@@ -55,7 +55,7 @@ def test_what_lies_there_is_a_path_whatever_it_is_called(site: Site, monkeypatch
 
 def test_slips(tmp_path: Path) -> None:
     refused(run("inspect", tmp_path / "modle.onnx"), 3, "NAME@SELECTOR")
-    refused(run("inspect", "-"), 2, "standard input can't be inspected")
+    refused(run("inspect", "-"), 2, "standard input cannot be inspected")
     refused(run("inspect", "https://example.org/m.onnx"), 2, "only local files")
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)

@@ -10,7 +10,7 @@ from registry_cli import NotFound, Registry
 from tests.cli.conftest import Site
 from tests.commands import COMMAND, Answer, assert_refused, spawn
 
-SAYS = "error: the current folder no longer exists; change to another one with cd, or name the registry with -C"
+SAYS = "error: the current folder no longer exists; change to another folder, or use -C"
 
 
 def in_removed_folder(folder: Path, *words: object, root: Path | None = None) -> Answer:

@@ -70,7 +70,7 @@ def test_flags_and_lists_may_be_repeated(verb: str, option: Any) -> None:
 def test_the_registry_is_named_once(still: Site, words: list[str]) -> None:
     answer = run(*(word.replace("A", str(still.root)).replace("B", "/nowhere") for word in words))
     assert (answer.code, answer.out) == (2, "")
-    assert "--registry takes one value, but was given 2 times" in answer.err
+    assert "--registry takes one value but was given 2 times" in answer.err
 
 
 def test_what_stands_behind_two_dashes_is_no_option(still: Site) -> None:

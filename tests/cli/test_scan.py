@@ -90,7 +90,7 @@ def test_register_refuses_warns_and_records(files: Path, site: Site) -> None:
     before = fingerprint(site.root)
     answer = site.run("register", "new", files / "evil.txt")
     assert_refused(answer, 5)
-    assert answer.err.startswith("error: the verdict is dangerous: evil.txt: os.system: it can run commands or code; ")
+    assert answer.err.startswith("error: scan verdict: dangerous: evil.txt: os.system: it can run commands or code; ")
     assert_refused(site.run("register", "new", files / "ours.pkl", "--scan", "allowlist"), 5)
     assert_refused(site.run("register", "new", files / "good.pkl", "--scan", "off"), 5)
     assert_refused(site.run("register", "new", files / "good.pkl", "--scan", "all"), 2)

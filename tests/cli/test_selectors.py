@@ -10,7 +10,7 @@ from registry_cli import InvalidInput, Registry
 from registry_cli.core.names import Reference
 from tests.cli.conftest import Site
 
-MESSAGE = "'churn' names a model, not a version; write churn@latest for its newest version, or churn@N for version N"
+MESSAGE = "'churn' is a model; expected a version; use churn@latest for its newest version or churn@N for version N"
 COMMANDS = {
     "promote": ["promote", "churn", "production"],
     "promote with --force": ["promote", "churn", "production", "--force", "--reason", "x"],
@@ -52,7 +52,7 @@ def test_a_bare_name_is_refused(site: Site, words: list[str]) -> None:
 def test_a_bare_name_is_refused_in_python(
     site: Site, method: Callable[[Registry, str | Reference], object], ref: str | Reference
 ) -> None:
-    with pytest.raises(InvalidInput, match="names a model, not a version"):
+    with pytest.raises(InvalidInput, match="is a model; expected a version"):
         method(site.reg, ref)
 
 

@@ -47,7 +47,7 @@ def test_without_trust_nothing_runs(checked: Site, marker: Path) -> None:
     ):
         answer = checked.run(*words)
         assert_refused(answer, 5)
-        assert "registry trust churn shows them" in answer.err
+        assert "review them with 'registry trust churn'" in answer.err
     answer = checked.run("check", "churn@1", "staging")
     assert (answer.code, answer.lines) == (
         5, [f"checks.touch\ttouch {marker}\twas not run: not trusted (registry trust)\tfailed"],
@@ -85,7 +85,7 @@ def test_what_changes_is_asked_again(checked: Site, marker: Path) -> None:
     config.write_text(good.replace(f"touch {marker}", f"touch {marker} {marker}"))
     assert_refused(checked.run("promote", "churn@1", "staging"), 5)
     config.write_text("# a remark\n" + good)
-    assert checked.run("promote", "churn@1", "staging").code == 0, "a remark is no command"
+    assert checked.run("promote", "churn@1", "staging").code == 0, "a remark is not a command"
     with (checked.root / "models/churn/model.yaml").open("a") as stream:
         stream.write("policy: {staging: {checks: ['true']}}\n")
     assert_refused(checked.run("promote", "churn@2", "staging"), 5)
@@ -148,7 +148,7 @@ def test_a_file_that_others_could_have_written_trusts_nothing(checked: Site, mar
     trusted().chmod(0o600)
     if os.geteuid() == 0:
         os.chown(trusted(), NOBODY, NOBODY)
-        assert "belongs to somebody else" in checked.run("check", "churn@1", "staging").err
+        assert "belongs to another user" in checked.run("check", "churn@1", "staging").err
         os.chown(trusted(), 0, 0)
     assert checked.run("check", "churn@1", "staging").code == 0
 
@@ -184,7 +184,7 @@ def test_a_person_is_asked_and_not_twice(checked: Site, marker: Path) -> None:
         child.expect_exact("as you? [y/N] ")
         assert not marker.exists()
         child.sendline("n")
-        child.expect_exact("that you have not trusted")
+        child.expect_exact("not trusted or changed")
         child.wait()
         assert child.exitstatus == 5
     assert not marker.exists()
@@ -207,7 +207,7 @@ def test_a_person_is_asked_and_not_twice(checked: Site, marker: Path) -> None:
         child.wait()
         assert child.exitstatus == 130
     with terminal("promote", "churn@2", "staging", "--no-input", root=checked.root, columns=200) as child:
-        child.expect_exact("that you have not trusted")
+        child.expect_exact("not trusted or changed")
         child.wait()
         assert child.exitstatus == 5
 

@@ -8,7 +8,7 @@ from tests.cli.conftest import Site
 
 
 def sentence(what: str, hint: str) -> str:
-    return f"warning: the query names {what}, which does not exist{hint and f'; {hint}'}\n"
+    return f"warning: the query refers to {what} that does not exist{hint and f'; {hint}'}\n"
 
 
 PROD = sentence("a stage 'prod'", "did you mean 'production'?")
@@ -23,7 +23,7 @@ CASES = {
     "search --json": (["search", "stage = prod", "--json"], PROD),
     "search -q": (["search", "stage = prod", "-q"], PROD),
     "search far off": (
-        ["search", "stage = zzz"], sentence("a stage 'zzz'", "this registry has: development, staging, production")
+        ["search", "stage = zzz"], sentence("a stage 'zzz'", "available: development, staging, production")
     ),
     "search alias": (["search", "alias = champ"], CHAMP),
     "search --alias": (["search", "--alias", "champ"], CHAMP),
@@ -65,7 +65,7 @@ def test_what_is_known_or_no_name_is_no_warning(still: Site, query: str) -> None
 
 def test_a_former_name_is_told(site: Site) -> None:
     site.reg.admin.rename("churn", "leavers")
-    assert site.run("search", "model = churn").err == sentence("a model 'churn'", "it is called leavers now")
+    assert site.run("search", "model = churn").err == sentence("a model 'churn'", "it was renamed to 'leavers'")
 
 
 def test_a_stage_that_only_a_table_has_is_known(site: Site) -> None:

@@ -177,7 +177,7 @@ class Place:
             return
         assert answer.out in ("", self.partial(answer)), "a result is printed of what was not confirmed"
         if answer.code in (8, 130):
-            way = "repeat the import" if self.case.arguments[0] == "import" else f"retry with --request-id {REQUEST}"
+            way = "rerun the import" if self.case.arguments[0] == "import" else f"retry with --request-id {REQUEST}"
             assert (way in errors[0]) == (answer.code == 8), "exit 8 says how to settle it"
             assert known in self.states, "neither before nor after"
         else:

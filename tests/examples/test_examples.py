@@ -103,7 +103,7 @@ class TestMakefile:
     def test_exports_nothing_while_nothing_is_live(self, run: Run, folder: Path) -> None:
         done = run("make", "export", cwd=folder)
         assert done.returncode != 0
-        assert "there is no model 'recommender'" in done.stderr
+        assert "model 'recommender' not found" in done.stderr
         assert not (folder / "build").exists()
 
 

@@ -83,7 +83,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         reg.promote("risk/fraud@1", "production" if number % 2 else "development")
         reg.demote("risk/fraud", "production" if number % 2 else "development")
     (folder / "registry/models/risk/fraud/history.jsonl").unlink()
-    assert any("lost for good" in each.what for each in reg.admin.repair())
+    assert any("permanently lost" in each.what for each in reg.admin.repair())
     assert reg.admin.verify().problems == ()
     return folder / "registry"
 

@@ -63,7 +63,12 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
     member = zipped({"metadata.json": b"{}", "config.json": b" " * (64 << 20)})
     size = struct.pack("<L", 64 << 20)
     assert member.count(size) == 2  # in the local header and in the directory
-    found = refused(tmp_path, "lying.keras", member.replace(size, struct.pack("<L", 1000)), "unpacks to something else")
+    found = refused(
+        tmp_path,
+        "lying.keras",
+        member.replace(size, struct.pack("<L", 1000)),
+        "does not unpack to its declared content",
+    )
     assert found.format == "keras"
 
 
@@ -291,7 +296,7 @@ def test_without_its_weights_the_rest_is_told_all_the_same(tmp_path: Path) -> No
     broken = made(tmp_path, index, (DATA / "tensorflow" / "scorer" / index).read_bytes()[:-1])
     scorer = inspect({**inside("tensorflow/scorer"), **broken}).primary
     assert scorer is not None
-    assert (scorer.parameters, scorer.details["uncounted"]) == (None, "it is no index of a checkpoint")
+    assert (scorer.parameters, scorer.details["uncounted"]) == (None, "it is not the index of a checkpoint")
     assert scorer.details["signature"] == "serving_default"
     shards = made(tmp_path, "model.safetensors.index.json", b'{"weight_map": {"a": "model-1.safetensors"}}')
     bert = inspect({"config.json": DATA / "transformers" / "bert" / "config.json", **shards}).primary

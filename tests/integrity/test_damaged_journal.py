@@ -121,7 +121,7 @@ def test_more_lines_cut_off_the_end_no_crash_explains(store: Store, cut: int) ->
     rewrite(store, lines(store)[:-cut])
     assert ("journal-behind", "error") in store.found()
     is_readable(store)
-    with pytest.raises(Damaged, match="registry repair churn mends the journal"):
+    with pytest.raises(Damaged, match="registry repair churn' to repair the journal"):
         store.reg.promote("churn@1", "staging")
 
 

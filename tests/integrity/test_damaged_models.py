@@ -66,7 +66,7 @@ def test_a_stage_table_from_before_the_oldest_claim(store: Store) -> None:
     revision = store.reg.model("churn").revision
     store.write("stages.yaml", text.replace(f"revision: {revision}", "revision: 1").encode())
     assert ("journal-ahead", "error") in store.found()
-    with pytest.raises(Damaged, match="do not fit together"):
+    with pytest.raises(Damaged, match="does not match its versions"):
         store.reg.promote("churn@1", "staging")
 
 
@@ -95,7 +95,7 @@ def test_a_stage_that_points_to_a_deleted_or_archived_version(store: Store) -> N
     with pytest.raises(NotFound, match="was deleted on 2026-03-01 by alice: wrong data"):
         store.reg.version("churn@production")
     store.change("stages.yaml", "production: 3", "production: 77")
-    with pytest.raises(Damaged, match="points to version 77, which is gone"):
+    with pytest.raises(Damaged, match="points to version 77, which is missing"):
         store.reg.version("churn@production")
 
 
@@ -135,7 +135,7 @@ def test_a_claim_that_lies_about_its_revision(store: Store) -> None:
     revision = store.reg.model("churn").revision
     (store.at(f".stages-{revision + 1}")).write_bytes(store.at(f".stages-{revision}").read_bytes())
     assert store.found() == {("document", "error")}
-    with pytest.raises(Damaged, match="says it is revision"):
+    with pytest.raises(Damaged, match="claims to be revision"):
         store.reg.version("churn@1")
 
 

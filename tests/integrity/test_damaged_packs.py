@@ -193,7 +193,7 @@ def test_another_tar(packed: Packed, tmp_path: Path, change: Change) -> None:
 def test_the_form_of_another_program(packed: Packed, tmp_path: Path) -> None:
     """The same files by GNU tar's own form: not as it was written, so it is not read."""
     packed.write(gzip.compress(rebuilt(packed, lambda m: None, tarfile.GNU_FORMAT)))
-    assert_refused(packed, tmp_path, "header in it is garbled")
+    assert_refused(packed, tmp_path, "header in it is corrupt")
     packed.write(gzip.compress(rebuilt(packed, lambda m: None)))
     assert packed.reg.admin.verify().problems == ()
 

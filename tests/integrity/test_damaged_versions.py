@@ -131,7 +131,7 @@ def test_a_manifest_whose_line_ends_were_changed(store: Store, tmp_path: Path, e
     data = store.at(MANIFEST).read_bytes()
     store.write(MANIFEST, data.replace(b"\n", b"\r\n") if ends == b"\r\n" else data + b"\n")
     assert store.found() == {("manifest", "error")}
-    assert "line ends" in store.words()
+    assert "line endings" in store.words()
     assert_not_handed_out(store, tmp_path)
 
 
@@ -232,7 +232,7 @@ def test_a_version_that_was_removed_by_hand(store: Store) -> None:
     assert ("pointer", "error") in store.found(), "staging points to it"
     with pytest.raises(NotFound):
         store.reg.version("churn@5")
-    with pytest.raises(Damaged, match="points to version 5, which is gone"):
+    with pytest.raises(Damaged, match="points to version 5, which is missing"):
         store.reg.version("churn@staging")
     with pytest.raises(Damaged):
         store.reg.promote("churn@staging", "production")

@@ -34,7 +34,7 @@ def age(folder: Path, hours: float) -> None:
 @pytest.mark.parametrize(("hours", "goes"), [(24.1, True), (23.9, False), (0, False), (-24, False)])
 def test_the_age_of_staging_folders(store: Store, hours: float, goes: bool) -> None:
     folder = make(store, STAGING, 100, hours)
-    assert [(freed.what, freed.size) for freed in store.reg.admin.gc()] == [("left-over staging folder", 100)] * goes
+    assert [(freed.what, freed.size) for freed in store.reg.admin.gc()] == [("leftover staging folder", 100)] * goes
     assert folder.exists() is not goes
 
 
@@ -86,7 +86,7 @@ def test_leftover_temporary_files(store: Store) -> None:
         os.utime(path, (1, 1))
     young = store.at(".tmp-" + "d" * 32)
     young.write_text("being written")
-    assert [freed.what for freed in store.reg.admin.gc()] == ["left-over temporary file"] * 4
+    assert [freed.what for freed in store.reg.admin.gc()] == ["leftover temporary file"] * 4
     assert young.exists()
 
 

@@ -15,7 +15,7 @@ def test_a_torn_line(store: Store) -> None:
     words = repaired(
         store, lambda store: store.write(HISTORY, b"".join(before)[:-30]), left={("journal-torn", "warning")}
     )
-    assert words[0] == "journal: ended its torn last line"
+    assert words[0] == "journal: terminated the incomplete last line"
     assert words[1].startswith("journal: added 'promoted'")
     assert lines(store)[len(before)] == before[-1]
 
@@ -31,12 +31,12 @@ def test_lines_cut_off_the_end(store: Store) -> None:
 def test_a_journal_that_is_gone_is_rebuilt(store: Store) -> None:
     """Registrations and deletions are known from what they made, the last moves from their claims.
 
-    The moves before are lost for good; a line says so, and what the stage table is.
+    The moves before are permanently lost; a line says so, and what the stage table is.
     """
     words = repaired(store, lambda store: store.remove(HISTORY))
     assert sum("'registered'" in each for each in words) == 5
     assert sum("'deleted'" in each for each in words) == 1
-    assert sum("lost for good" in each for each in words) == 1
+    assert sum("permanently lost" in each for each in words) == 1
     assert len(words) == 5 + 1 + 1 + 8
     actions = [entry.event.action for entry in store.reg.history("churn")]
     assert actions.count("repaired") == 1
@@ -106,7 +106,7 @@ def test_a_claim_lost_in_between(store: Store) -> None:
         store.remove(f".stages-{revision - 4}")
 
     words = repaired(store, hurt)
-    assert sum("lost for good" in each for each in words) == 1
+    assert sum("permanently lost" in each for each in words) == 1
     assert len(words) == 5 + 1 + 1 + 7
 
 

@@ -31,7 +31,7 @@ def test_links(store: Store, damage: str) -> None:
         elif damage == "a file":
             link.write_text("2")
 
-    assert repaired(store, hurt) == ["link set right"]
+    assert repaired(store, hurt) == ["link corrected"]
     assert sorted(os.listdir(store.at("stages"))) == ["development", "production", "staging"]
 
 
@@ -73,14 +73,14 @@ def test_what_the_newest_claim_carries_is_restored_with_it(store: Store) -> None
 
 def test_the_claim_from_the_stage_table(store: Store) -> None:
     revision = store.reg.model("churn").revision
-    assert repaired(store, lambda store: store.remove(f".stages-{revision}")) == ["claim made again from stages.yaml"]
+    assert repaired(store, lambda store: store.remove(f".stages-{revision}")) == ["claim recreated from stages.yaml"]
 
 
 def test_a_stage_table_edited_by_hand_is_left_to_a_person(store: Store) -> None:
     """Which of the two is meant, no program can know."""
     store.change("stages.yaml", "production: 2", "production: 1")
     before = store.at("stages.yaml").read_bytes()
-    assert [each.what for each in store.reg.admin.repair()] == ["link set right"]
+    assert [each.what for each in store.reg.admin.repair()] == ["link corrected"]
     assert store.at("stages.yaml").read_bytes() == before
     assert ("pointer-journal", "error") in store.found()
 
@@ -104,7 +104,7 @@ def test_leftovers(store: Store) -> None:
             for path in (folder / "sub", folder):
                 os.utime(path, (path.stat().st_mtime - hours * 3600,) * 2)
 
-    assert sorted(repaired(store, hurt)) == ["deleted version", "left-over staging folder"]
+    assert sorted(repaired(store, hurt)) == ["deleted version", "leftover staging folder"]
 
 
 def test_a_living_staging_folder_stays_whatever_the_local_clock_says(
@@ -128,7 +128,7 @@ def test_what_only_a_backup_mends(store: Store, dry_run: bool) -> None:
         path.unlink()
     store.write("stages.yaml", b"")
     before = without_times(snapshot(store.churn))
-    with pytest.raises(Damaged, match=r"no claim is as new as the journal .*; restore stages.yaml from a backup"):
+    with pytest.raises(Damaged, match=r"no claim is as recent as the journal .*; restore stages.yaml from a backup"):
         store.reg.admin.repair(dry_run=dry_run)
     assert without_times(snapshot(store.churn)) == before
 

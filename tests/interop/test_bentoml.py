@@ -46,7 +46,7 @@ def test_places(home: Path, place: str) -> None:
 
 def test_one_model_alone(home: Path) -> None:
     assert [each.key for each in bentoml.read(home, only="fraud")] == ["bentoml:fraud:c3"]
-    with pytest.raises(NotFound, match="there is no model 'spam'"):
+    with pytest.raises(NotFound, match="no model 'spam'"):
         list(bentoml.read(home, only="spam"))
 
 
@@ -60,7 +60,7 @@ def test_what_can_not_be_read_is_told(home: Path, tmp_path: Path) -> None:
     assert (fraud.model, fraud.metrics) == ("fraud", {})
     with pytest.raises(InvalidInput, match="is no folder"):
         list(bentoml.read(home / "models" / "churn" / "latest"))
-    with pytest.raises(NotFound, match="holds no model of BentoML"):
+    with pytest.raises(NotFound, match="contains no BentoML model"):
         list(bentoml.read(tmp_path / "bentoml" / "models" / "churn" / "a1" / ".."))
 
 

@@ -92,9 +92,7 @@ def test_a_cache_that_lies(repository: Path) -> None:
     cached = next(iter(read(repository, "churn")["dvc:churn@v0.1.0"].named.values()))
     cached.chmod(0o644)
     cached.write_text("evil\n")
-    assert (
-        "the cache of DVC has another content for 'churn.bin'" in read(repository, "churn")["dvc:churn@v0.1.0"].lost[0]
-    )
+    assert "the DVC cache entry for 'churn.bin'" in read(repository, "churn")["dvc:churn@v0.1.0"].lost[0]
 
 
 def test_a_shared_cache(repository: Path, tmp_path: Path) -> None:
@@ -164,7 +162,7 @@ def test_nothing_of_dvc(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="declares no artifact"):
         list(dvc_import.read(tmp_path))
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InvalidInput, match="is nothing of DVC"):
+    with pytest.raises(InvalidInput, match="is not a DVC file or folder"):
         list(dvc_import.read(tmp_path / "file"))
     (tmp_path / "dvc.yaml").write_text("artifacts: {a: &x {path: b}, c: *x}\n")
     with pytest.raises(InvalidInput, match="anchors and aliases"):

@@ -66,7 +66,7 @@ def test_places(repository: Path, place: str, revisions: int) -> None:
 
 def test_one_model_alone(home: Path) -> None:
     assert len(list(huggingface.read(home, only="acme/tiny"))) == 2
-    with pytest.raises(NotFound, match="there is no model 'acme/huge'"):
+    with pytest.raises(NotFound, match="no model 'acme/huge'"):
         list(huggingface.read(home, only="acme/huge"))
 
 
@@ -135,7 +135,7 @@ def test_cards_that_are_odd(tmp_path: Path, card: str, lost: str) -> None:
 
 
 def test_nothing_of_hugging_face(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="holds nothing of Hugging Face"):
+    with pytest.raises(InvalidInput, match="is not a Hugging Face model"):
         list(huggingface.read(tmp_path))
     (tmp_path / "folder.md").mkdir()
     with pytest.raises(NotFound, match="no file of a model"):

@@ -62,7 +62,7 @@ def test_a_metric_that_is_nan_is_told_not_made_a_number(store: Path) -> None:
     """MLflow's table of a logged model's metrics says 0 where the run says nan."""
     second = read(store)[2]
     assert second.metrics == {"auc": 0.92}
-    assert second.lost == ("metric 'loss': it is nan, which can't be compared with anything",)
+    assert second.lost == ("metric 'loss': it is nan, which cannot be compared",)
 
 
 @BOTH
@@ -115,7 +115,7 @@ def test_a_moved_store_finds_its_files(store: Path, tmp_path: Path) -> None:
 @BOTH
 def test_one_model_alone(store: Path) -> None:
     assert {each.model for each in mlflow_import.read(store, only="Churn Model")} == {"churn-model"}
-    with pytest.raises(NotFound, match="there is no model 'churn'"):
+    with pytest.raises(NotFound, match="no model 'churn'"):
         list(mlflow_import.read(store, only="churn"))
 
 
@@ -129,10 +129,10 @@ def test_the_folder_of_one_model(store: Path, reg: Registry) -> None:
 
 
 def test_nothing_of_mlflow(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="holds nothing of MLflow"):
+    with pytest.raises(InvalidInput, match="is not an MLflow store or model"):
         list(mlflow_import.read(tmp_path))
     (tmp_path / "mlflow.db").write_text("no database")
-    with pytest.raises(InvalidInput, match="is no SQLite database"):
+    with pytest.raises(InvalidInput, match="is not an SQLite database"):
         list(mlflow_import.read(tmp_path))
     with pytest.raises(NotFound, match="there is no file or folder"):
         list(mlflow_import.read(tmp_path / "nothing"))
@@ -147,7 +147,7 @@ def test_of_several_in_a_stage_the_highest_has_it(tmp_path: Path) -> None:
     changed(store / "mlflow.db", "UPDATE model_versions SET current_stage = 'Production'")
     first, _, third = read(store).values()
     assert (first.stages, third.stages) == ((), ("production",))
-    assert first.lost == ("the stage Production: version 3 is in it too, and a stage holds one version",)
+    assert first.lost == ("the stage Production: version 3 is also in it, and a stage has one version",)
 
 
 def test_names_that_become_one(tmp_path: Path, reg: Registry) -> None:
@@ -157,7 +157,7 @@ def test_names_that_become_one(tmp_path: Path, reg: Registry) -> None:
             "WHERE version = 2), storage_location = NULL, run_id = NULL WHERE name = 'spam'")  # fmt: skip
     done = reg.import_(f"mlflow:{store}")
     assert [each.status for each in done] == ["imported"] * 3 + ["failed"]
-    assert done[3].why == "another is called 'churn-model' here: import it with --only 'churn model' --as NAME"
+    assert done[3].why == "the name 'churn-model' is already taken here: import it with --only 'churn model' --as NAME"
     (alone,) = reg.import_(f"mlflow:{store}", only="churn model", name="other")
     assert (alone.status, alone.ref) == ("imported", "other@1")
 

@@ -108,7 +108,7 @@ def test_a_run_that_can_not_be_read_or_is_gone(files: Path) -> None:
     assert first.files
     assert first.lost[0].startswith("its run: ")
     meta.unlink()
-    assert read(files)[1].lost == (f"its run {run} is not in the store any more",)
+    assert read(files)[1].lost == (f"its run {run} is no longer in the store",)
 
 
 def test_metrics_that_are_none(files: Path) -> None:
@@ -123,7 +123,7 @@ def test_metrics_that_are_none(files: Path) -> None:
     first = read(files)[1]
     assert first.metrics == {"late": 0.2, "loss": 0.5}
     assert first.params["many"] == "a\nb"
-    assert "metric 'sub/f1': it is inf, which can't be compared with anything" in first.lost
+    assert "metric 'sub/f1': it is inf, which cannot be compared" in first.lost
     assert any(text.startswith("metric 'auc'") for text in first.lost)
     assert any(text.startswith("param 'long'") for text in first.lost)
 
@@ -141,7 +141,7 @@ def test_oddities_of_sql(store: Path) -> None:
     assert (first.created, first.message, first.aliases) == ("", "", ())
     assert any("alias 'v7'" in text for text in first.lost)
     assert second.lost[-1] == "the stage 'Somewhere'"
-    assert third.lost == ("MLflow says that it is FAILED_REGISTRATION, not READY",)
+    assert third.lost == ("its MLflow status is FAILED_REGISTRATION, not READY",)
 
 
 def test_names_that_are_hostile(store: Path, reg: Registry) -> None:
@@ -157,7 +157,7 @@ def test_a_view_that_never_ends_is_no_table(store: Path) -> None:
     changed(database, "DROP TABLE registered_models")
     changed(database, "CREATE VIEW registered_models AS WITH RECURSIVE n(name) AS (SELECT 'a' UNION ALL SELECT name || 'a' FROM n) "
             "SELECT name, NULL AS description FROM n")  # fmt: skip
-    with pytest.raises(InvalidInput, match="is no store of MLflow"):
+    with pytest.raises(InvalidInput, match="is not an MLflow store"):
         list(mlflow_import.read(store))
 
 
@@ -168,7 +168,7 @@ def test_values_and_rows_without_end(store: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.undo()
     if sys.version_info >= (3, 11):
         changed(store / "mlflow.db", "UPDATE model_versions SET description = zeroblob(20000000) WHERE version = 1")
-        with pytest.raises(InvalidInput, match="can't be read: string or blob too big"):
+        with pytest.raises(InvalidInput, match="cannot be read: string or blob too big"):
             list(mlflow_import.read(store))
 
 
@@ -176,7 +176,7 @@ def test_half_a_database(store: Path) -> None:
     database = store / "mlflow.db"
     data = database.read_bytes()
     database.write_bytes(data[: len(data) // 2] + b"\xff" * (len(data) // 2))
-    with pytest.raises(InvalidInput, match=r"can't be read|is no store"):
+    with pytest.raises(InvalidInput, match=r"cannot be read|is not an MLflow store"):
         list(mlflow_import.read(store))
 
 

@@ -69,7 +69,7 @@ def test_what_came_first_stays() -> None:
     metadata.add_tags({"team": "crm", "same": "x"})
     metadata.add_tags({"team": "risk", "same": "x"}, " of the run")
     assert metadata.tags == {"team": "crm", "same": "x"}
-    assert metadata.lost == ["tag 'team' of the run (risk): the version itself says crm"]
+    assert metadata.lost == ["tag 'team' of the run (risk): the version itself has crm"]
 
 
 def test_times() -> None:

@@ -127,10 +127,10 @@ def test_packs_are_unpacked_where_a_model_is_merged_into(
     for here, there in zip(found, (1, 2, 4, 5), strict=True):
         assert site.artifacts.verify_files(here.ref).digest == origin.version(f"churn@{there}").digest
         assert site.version(here.ref).packed is None
-        assert "that it was archived" in here.lost or there > 3
+        assert "its archived state" in here.lost or there > 3
     assert site.version(found[0].ref).lineage["git"] == origin.version("churn@1").lineage["git"]
     again = site.import_(tmp_path / "out.tar", merge=True)
-    assert [each.why for each in again] == ["it came in before"] * 4
+    assert [each.why for each in again] == ["already imported"] * 4
 
 
 def test_what_came_in_before_and_is_packed_now_still_has_the_files_of_others(
@@ -188,7 +188,7 @@ def test_a_version_restored_while_it_is_exported(
         write(*words, **options)
 
     monkeypatch.setattr(leaving, "write_file", late)
-    with pytest.raises(Conflict, match="was changed while it was copied"):
+    with pytest.raises(Conflict, match="was changed while it was being copied"):
         reg.export(["churn"], tmp_path / "out.tar")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy"]
 

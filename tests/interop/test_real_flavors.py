@@ -84,5 +84,5 @@ def test_weights_alone_are_no_model(name: str, out: Out) -> None:
 
 
 def test_what_is_not_known_is_asked_for(out: Out) -> None:
-    with pytest.raises(InvalidInput, match="is not known, so MLflow could not load it"):
+    with pytest.raises(InvalidInput, match="is unknown, so MLflow could not load it"):
         out(SCANNING / "numbers.npy")

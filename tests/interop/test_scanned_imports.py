@@ -114,7 +114,7 @@ def test_from_other_tools(place: Place, site: Registry, tmp_path: Path) -> None:
     answer = run("import", source, root=site.root)
     assert answer.code == 5, answer
     lines = [line.split("\t") for line in answer.out.splitlines()]
-    failed = [line for line in lines if line[0] == "failed" and "the verdict is dangerous" in line[4]]
+    failed = [line for line in lines if line[0] == "failed" and "scan verdict: dangerous" in line[4]]
     came = [line for line in lines if line[0] == "imported"]
     assert len(failed) == 1
     assert "os.system" in failed[0][4]
@@ -144,7 +144,7 @@ def test_versions_of_a_bundle(careless: Registry, site: Registry, tmp_path: Path
     assert [(each.key, each.status, each.code) for each in found] == [
         ("churn@1", "imported", 0), ("churn@2", "failed", 5), ("churn@3", "imported", 0),
     ]  # fmt: skip
-    assert "the verdict is dangerous: model.pkl: os.system" in found[1].why
+    assert "scan verdict: dangerous: model.pkl: os.system" in found[1].why
     assert site.version("churn@1").lineage["scan"]["verdict"] == "known-globals"
     again = site.import_(out, unsafe="made by ourselves")
     assert [each.status for each in again] == ["skipped", "imported", "skipped"]
@@ -166,7 +166,7 @@ def test_a_whole_model_with_one_that_is_dangerous(
     assert answer.code == 5
     lines = [line.split("\t") for line in answer.out.splitlines()]
     assert [(line[0], line[1]) for line in lines] == [("failed", "churn"), ("imported", "fraud")]
-    assert "the verdict is dangerous: model.pkl: os.system" in lines[0][4]
+    assert "scan verdict: dangerous: model.pkl: os.system" in lines[0][4]
     assert site.admin.model_names() == ["fraud"]
     assert sorted(path.name for path in (site.root / "models").iterdir()) == ["fraud"]
     done = site.import_(out, unsafe="made by ourselves")
@@ -222,7 +222,7 @@ def test_a_digest_of_a_file_that_did_not_come(
     incoming = ImportedVersion("tiny:churn/1", "churn", (SKLEARN,), lineage=lineage)
     (done,) = imports.import_versions(site.context, [incoming], ImportOptions())
     assert done.status == "imported"
-    assert list(done.lost) == [f"{name}: only its digest is known" for name in absent]
+    assert list(done.lost) == [f"{name}: only its digest was recorded" for name in absent]
     recorded = site.version("churn@1").lineage
     for part, value in lineage.items():
         if isinstance(value, dict):

@@ -102,7 +102,7 @@ def test_stopped_after_the_first_it_says_so(everything: Path, site: Registry, mo
     monkeypatch.setattr(BundleImporter, "_publish", stop)
     answer = run("import", everything, root=site.root)
     assert_refused(answer, 8)
-    assert answer.err.endswith("; repeat the import: what is here already is skipped\n")
+    assert answer.err.endswith("; rerun the import to resume it: versions that are already imported are skipped\n")
     assert site.admin.model_names() == ["churn"]
 
 
@@ -143,7 +143,7 @@ def _import_or_conflict(root: Path, source: Path) -> str:
     try:
         return _import(root, source, None)[0].status
     except Conflict as error:
-        assert "there is a model churn already" in error.message
+        assert "model churn already exists" in error.message
         return "conflict"
 
 

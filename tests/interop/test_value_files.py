@@ -132,7 +132,7 @@ def test_toml_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ("name", "text", "words"),
     [
         ("a.json", "", "is empty"), ("a.json", " \n", "is empty"), ("a.csv", "", "is empty"),
-        ("a.json", "[1]", "does not hold an object"), ("a.json", '{"a": 1, "a": 2}', "the name 'a' stands there twice"),
+        ("a.json", "[1]", "does not hold an object"), ("a.json", '{"a": 1, "a": 2}', "the name 'a' is listed twice"),
         ("a.json", '{"a": ', "is not valid JSON"), ("a.json", "[" * 100_000, "is not valid JSON"),
         ("a.json", b'{"a": "\xff"}', "a.json, line 1: not UTF-8 text"), ("a.yaml", "a: 1\n".encode("utf-16-le"), "NUL"),
         ("a.yaml", "- 1\n", "holds no 'key: value' lines"), ("a.yaml", "a: !!python/name:os.system x\n", "line 1"),

@@ -112,7 +112,7 @@ def test_a_registry_says_what_is_captured(lab: Lab) -> None:
     lab.register()
     assert lab.document(3) == {}
     for line, words in (
-        ("lineage: [gti]", "no part 'gti'"),
+        ("lineage: [gti]", "unknown lineage part 'gti'"),
         ("lineage: {git: true}", "no list"),
         ("linage: []", "did you mean 'lineage'"),
     ):

@@ -94,7 +94,7 @@ def test_all_that_is_known(churn: Registry) -> None:
     assert not kinds & {"html_block", "html_inline"}
     for row in (
         "| max_depth | 6 |", "| data/march.csv | sha256:1 | 3 |", "| input | x | float32 | (?, 3) |", "| Parameters | 1,200 |",
-        "| Commit | abc, and changes that were not committed |", "| Made from | base@3 |", "| Scan | safe-format |",
+        "| Commit | abc, with uncommitted changes |", "| Derived from | base@3 |", "| Scan | safe-format |",
         "| Stages | staging |", "| Licence | Apache-2.0 |",
     ):  # fmt: skip
         assert row in body
@@ -116,9 +116,9 @@ def test_what_a_new_model_lacks(reg: Registry, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("limitations: [a]", "line {line}: limitations: is no text"),
-        ("licence: MIT\nlicense: ISC", "license: says something else than 'licence'"),
-        ("intended-use: x", "there is no setting 'intended-use'; did you mean 'intended_use'"),
+        ("limitations: [a]", "line {line}: limitations: must be text"),
+        ("licence: MIT\nlicense: ISC", "license: differs from 'licence'"),
+        ("intended-use: x", "unknown setting 'intended-use'; did you mean 'intended_use'"),
         ("limitation: x", "did you mean 'limitations'"),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_licence_that_is_none_is_told(churn: Registry) -> None:
     path.write_text(path.read_text().replace("licence: apache-2.0", "license: Apache 2"))
     card = churn.artifacts.card("risk/churn")
     assert [(item.name, item.state, item.hint) for item in card.lacking] == [
-        ("licence", "wrong", "'Apache 2' is no SPDX identifier; did you mean Apache-2.0?")
+        ("licence", "wrong", "'Apache 2' is not an SPDX identifier; did you mean Apache-2.0?")
     ]
     assert (card.head["license"], card.head["license_name"]) == ("other", "apache-2")
     answer = run("card", "risk/churn", root=churn.root)

@@ -139,7 +139,7 @@ def test_who_is_meant(venv: Path, tmp_path: Path) -> None:
 
     assert of(VIRTUAL_ENV=str(venv), CONDA_PREFIX="/nonexistent").lines == LINES
     assert of().why == environment.UNKNOWN
-    assert of(VIRTUAL_ENV="/nonexistent").why == "$VIRTUAL_ENV: there is no environment in /nonexistent"
+    assert of(VIRTUAL_ENV="/nonexistent").why == "$VIRTUAL_ENV: no environment in /nonexistent"
     own = environment.find_environment(Caller("", {"VIRTUAL_ENV": str(venv)}, python="3.12.1", modules=[]))
     assert (own.python, own.lines) == ("3.12.1", []), "a program that tells of itself is believed"
 

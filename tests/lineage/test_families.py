@@ -42,7 +42,7 @@ def test_a_family(family: Registry) -> None:
     assert flat(found.parents) == [("churn@1", "", ["base@1"]), "base@1"]
     assert flat(found.children) == ["churn@3", "churn@4"]
     assert flat(family.lineage("base").children) == [
-        ("churn@1", "", [("churn@2", "", ["churn@3", "churn@4"])]), ("churn@2", "told above", []), "risk/fraud@1",
+        ("churn@1", "", [("churn@2", "", ["churn@3", "churn@4"])]), ("churn@2", "shown above", []), "risk/fraud@1",
     ]  # fmt: skip
     assert flat(family.lineage("base@1", depth=1).children) == [
         ("churn@1", "goes on beyond this depth", []), ("churn@2", "goes on beyond this depth", []), "risk/fraud@1",
@@ -63,8 +63,8 @@ def test_holes_and_cycles(lab: Lab) -> None:
     found = reg.lineage("a@1")
     assert flat(found.parents) == [
         ("b@1", "", [
-            ("a@1", "its own ancestor", []), ("gone@3", "there is no model 'gone'", []), ("hf:org/model", "not of this registry", []),
-            ("b@production", "names no version for good: what it points to may have moved", []),
+            ("a@1", "its own ancestor", []), ("gone@3", "model 'gone' not found", []), ("hf:org/model", "in another registry", []),
+            ("b@production", "not a fixed version: its target may have moved", []),
         ]),
         ("a@1", "its own ancestor", []),
     ]  # fmt: skip

@@ -371,7 +371,7 @@ def test_a_repository_of_somebody_else_is_not_trusted(repo: Repo) -> None:
     for path in (repo.folder, *repo.folder.rglob("*")):
         os.chown(path, 65534, 65534)
     seen = look(repo)
-    assert seen.document["unknown"] == "git does not trust this repository: it belongs to somebody else"
+    assert seen.document["unknown"] == "git does not trust this repository: it belongs to another user"
     assert seen.document["branch"] == "main"
 
 

@@ -239,7 +239,7 @@ def test_a_repository_that_leads_elsewhere_is_not_read(how: str, repo: Repo, vic
     OUTSIDE[how](repo, victim)
     seen = look(repo)
     assert seen.patch is None
-    assert "git is not asked" in str(seen.document["unknown"])
+    assert "git is not used" in str(seen.document["unknown"])
     assert seen.document.keys() <= {"commit", "branch", "unknown"}
     assert SECRET not in str(seen.document)
 
@@ -326,7 +326,7 @@ def test_a_file_behind_a_filter_is_unknown(repo: Repo) -> None:
     repo.write("a.ipynb", '{"outputs": []}\n')
     seen = look(repo)
     assert "dirty" not in seen.document
-    assert seen.document["unknown"] == "'a.ipynb' goes through 'strip', which is not run"
+    assert seen.document["unknown"] == "'a.ipynb' uses the filter 'strip', which is not run"
     assert seen.warning == seen.document["unknown"]
     repo.write("train.py", "print(2)\n")
     seen = look(repo)

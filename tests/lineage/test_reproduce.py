@@ -67,7 +67,7 @@ def test_parents_have_the_names_that_they_have_now(made: Lab) -> None:
     shutil.rmtree(made.reg.root / "models" / "ground")
     script = made.run("reproduce", "churn@1").out
     assert " path " not in script
-    assert "# unknown: it was made from base@1: base is another model now" in script
+    assert "# unknown: it was derived from base@1: base is now another model" in script
 
 
 def test_a_list_of_packages_becomes_an_environment(made: Lab) -> None:
@@ -88,7 +88,7 @@ def test_what_is_not_known_is_said(lab: Lab) -> None:
     lab.register("--no-lineage")
     script = lab.run("reproduce", "churn@1").out
     assert subprocess.run(["sh", "-n"], input=script.encode(), check=False).returncode == 0
-    for words in ("# unknown: the commit of the code", "# Python unknown", "# unknown: the command that made it"):
+    for words in ("# unknown: the commit of the code", "# Python unknown", "# unknown: the command that produced it"):
         assert words in script
     answer = lab.run("reproduce", "churn@1", "--check")
     assert answer.code == 5

@@ -78,7 +78,7 @@ def test_the_model_is_not_locked_and_not_changed(churn: Registry) -> None:
 @pytest.mark.parametrize(
     ("metrics", "options", "words"),
     [
-        ({}, {}, "no metric is given"),
+        ({}, {}, "no metric given"),
         ({"auc": float("nan")}, {}, "not a finite number"),
         ({"auc": "high"}, {}, "not a number"),
         ({"": 1}, {}, "can't be a name"),
@@ -101,7 +101,7 @@ def test_what_is_refused_leaves_nothing(
 
 
 def test_a_bare_model_is_refused_and_unknown_ones_are_not_found(churn: Registry) -> None:
-    with pytest.raises(InvalidInput, match="names a model, not a version"):
+    with pytest.raises(InvalidInput, match="is a model; expected a version"):
         churn.monitoring.observe("churn", {"auc": 1})
     for ref in ("churn@9", "other@1", "churn@staging"):
         with pytest.raises(NotFound):
@@ -313,7 +313,7 @@ def test_formats(kind: str, text: str, expected: list[tuple[str, object, str, ob
         ("a.jsonl", "[1]\n", "is not an object"),
         ("a.jsonl", '{"auc":1,"n":0}\n', "number of samples"),
         ("a.jsonl", '{"name":"auc"}\n', "a name and no value"),
-        ("a.txt", "auc 1", "the format of 'a.txt' is not known"),
+        ("a.txt", "auc 1", "unknown format of 'a.txt'"),
         ("a.json", "[" * 100_000, "is not JSON"),
     ],
 )

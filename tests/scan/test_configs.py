@@ -76,7 +76,7 @@ DANGEROUS: dict[str, dict[str, Any]] = {
     "Hydra, deep": {"a": [{"b": {"_target_": "builtins.exec", "_args_": ["1"]}}]},
 }
 UNKNOWN: dict[str, dict[str, Any]] = {
-    "a class of someone's own": model(layer("Churn", "ours.layers")),
+    "a custom class": model(layer("Churn", "ours.layers")),
     "a registered class": model(layer("Churn", "builtins", registered_name="ours>Churn")),
     "a registered class with a known name": model(layer("Dense", "keras.layers", registered_name="ours>Dense")),
     "a registered class of Keras 2": model({"class_name": "ours>Churn", "config": {}}),
@@ -94,7 +94,7 @@ UNKNOWN: dict[str, dict[str, Any]] = {
     "code beside the model": {"model_type": "x", "auto_map": {"AutoModel": "modeling_x.Model"}},
     "code of another repository": {"auto_map": {"AutoTokenizer": ["other/repo--tokens.Slow", None]}},
     "a request to trust": {"trust_remote_code": True},
-    "a pipeline of someone's own": {"custom_pipelines": {"p": {"impl": "pipe.Pipe"}}},
+    "a custom pipeline": {"custom_pipelines": {"p": {"impl": "pipe.Pipe"}}},
 }
 KNOWN: dict[str, dict[str, Any]] = {
     "layers": model(layer(), layer("Conv2D"), layer("LSTM")),
@@ -132,7 +132,7 @@ def test_honest_configurations_are_known(name: str, tmp_path: Path) -> None:
 
 
 def test_an_allowed_class_is_known(tmp_path: Path) -> None:
-    data = keras(json.dumps(UNKNOWN["a class of someone's own"]).encode())
+    data = keras(json.dumps(UNKNOWN["a custom class"]).encode())
     assert scanned(tmp_path, "m.keras", data, "ours.layers.Churn").verdict == "known-globals"
     data = keras(json.dumps(UNKNOWN["a registered class"]).encode())
     assert scanned(tmp_path, "m.keras", data, "other.Churn").verdict == "unknown-globals"

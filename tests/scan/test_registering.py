@@ -190,7 +190,7 @@ def test_a_limit_that_is_reached_in_a_pickle_refuses_by_default(
 
     monkeypatch.setattr(Budget.__init__, "__defaults__", (50, *(Budget.__init__.__defaults__ or ())[1:]))
     data = b"\x80\x04](" + b"N" * 100 + b"e."
-    with pytest.raises(Refused, match=r"the verdict is unscannable.*more opcodes"):
+    with pytest.raises(Refused, match=r"scan verdict: unscannable.*more opcodes"):
         reg.register("churn", [make(data)])
     for name, padded in {"text.csv": b"(" + data[2:], "packed.pkl.gz": gzip.compress(data)}.items():
         path = make(data).with_name(name)
@@ -205,6 +205,6 @@ def test_a_limit_that_is_reached_in_a_pickle_refuses_by_default(
 
 def test_what_joblib_would_unpack_and_this_cannot_is_refused_by_default(reg: Registry, make: Make) -> None:
     """joblib.load opens lz4 by itself: otherwise its four bytes are a way past the scan."""
-    with pytest.raises(Refused, match=r"the verdict is unscannable.*lz4"):
+    with pytest.raises(Refused, match=r"scan verdict: unscannable.*lz4"):
         reg.register("churn", [make(b"\x04\x22\x4d\x18" + bytes(40))])
     assert reg.register("churn", [make(b"7z\xbc\xaf\x27\x1c" + bytes(40))]).lineage["scan"]["verdict"] == "unscannable"

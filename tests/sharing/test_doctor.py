@@ -130,7 +130,7 @@ def test_locks_that_do_not_exclude_are_found(filled: Callable[..., Registry], mo
     monkeypatch.setattr(doctor, "_CONTENDER", doctor._CONTENDER.replace("fcntl.flock(", "(lambda *_: None)("))
     lock = found(filled())["locks"]
     assert lock.status == "failed"
-    assert "two processes got the same lock" in lock.message
+    assert "two processes acquired the same lock" in lock.message
     assert "nolock" in lock.advice
 
 
@@ -140,7 +140,7 @@ def test_locks_that_are_never_free_again_are_found(
     monkeypatch.setattr(doctor, "_CONTENDER", "import sys; sys.exit(3)")
     lock = found(filled())["locks"]
     assert lock.status == "failed"
-    assert "could not be taken" in lock.message
+    assert "could not be acquired" in lock.message
 
 
 def test_a_second_process_that_does_not_start_is_no_proof_either_way(
@@ -150,7 +150,7 @@ def test_a_second_process_that_does_not_start_is_no_proof_either_way(
     monkeypatch.setattr(sys, "executable", str(reg.root / "registry.yaml"))
     lock = found(reg)["locks"]
     assert lock.status == "warning"
-    assert "no second process could be started" in lock.message
+    assert "cannot start a second process" in lock.message
 
 
 def test_a_second_process_that_hangs_is_no_proof(

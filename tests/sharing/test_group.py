@@ -108,7 +108,7 @@ def test_a_sealed_file_can_not_be_replaced_by_its_teammate(root: Path) -> None:
 
 def test_the_version_of_a_teammate_can_not_be_deleted_and_nothing_is_committed(root: Path) -> None:
     before = snapshot(root / "models")
-    with pytest.raises(RegistryError, match=r"belongs to another user.*archive it instead, or ask its owner"):
+    with pytest.raises(RegistryError, match=r"belongs to another user.*archive it instead or ask its owner"):
         BOB.does(lambda reg: reg.delete(["churn@1"]), root)
     with pytest.raises(RegistryError, match="belongs to another user"):
         BOB.does(lambda reg: reg.delete(["churn@2", "churn@1"]), root)
@@ -187,7 +187,7 @@ def test_staging_of_a_teammate_is_neither_read_nor_collected(root: Path) -> None
     denied(BOB, lambda: os.listdir(folder))
     assert BOB.does(lambda reg: reg.admin.gc(), root) == []
     assert folder.is_dir()
-    assert [freed.what for freed in ALICE.does(lambda reg: reg.admin.gc(), root)] == ["left-over staging folder"]
+    assert [freed.what for freed in ALICE.does(lambda reg: reg.admin.gc(), root)] == ["leftover staging folder"]
 
 
 def test_repair_leaves_what_only_the_owner_can_mend(root: Path) -> None:

@@ -87,10 +87,10 @@ def test_an_index_that_others_could_write_is_not_used(indexed: Registry, cache: 
     assert reg.version("churn@production").number == 1
     assert [each.number for each in reg.versions("churn")] == [2, 1]
     (line,) = said
-    assert line.startswith("the index is not used: ")
+    assert line.startswith("not using the index: ")
     answer = spawn("-C", reg.root, "versions", "churn", env=environment(REGISTRY_CACHE=str(cache)))
     assert answer.code == 0
-    assert answer.err.count("warning: the index is not used") == 1
+    assert answer.err.count("warning: not using the index") == 1
 
 
 def test_an_own_index_is_used(indexed: Registry, cache: Path) -> None:

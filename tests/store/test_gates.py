@@ -48,7 +48,7 @@ def gated(reg: Registry, make_file: Make) -> Registry:
 def test_promote_is_refused_and_changes_nothing(gated: Registry) -> None:
     before = snapshot(gated.root)
     with pytest.raises(
-        Refused, match=r"production refuses churn@3: from, metrics.auc, min_age_in_stage; registry check"
+        Refused, match=r"production refuses churn@3: from, metrics.auc, min_age_in_stage; run 'registry check"
     ):
         gated.promote("churn@3", "production")
     with pytest.raises(Refused):
@@ -184,7 +184,7 @@ def test_a_stage_that_was_renamed_meanwhile_is_no_open_door(gated: Registry) -> 
     text = path.read_text()
     path.write_text(text.split("\npolicy:")[0].replace("production]", "live]"))
     for verify in (True, False):
-        with pytest.raises(InvalidInput, match="there is no stage 'production'"):
+        with pytest.raises(InvalidInput, match="unknown stage 'production'"):
             gated.promote("churn@1", "production", verify=verify)
     path.write_text(text)
 

@@ -88,12 +88,12 @@ def test_what_goes_round_in_circles_together_is_refused(grouped: Registry) -> No
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("polcy: {}\n", r"line 2: polcy: there is no setting 'polcy'; did you mean 'policy'"),
+        ("polcy: {}\n", r"line 2: polcy: unknown setting 'polcy'; did you mean 'policy'"),
         ("ownr: alice\n", r"line 2: ownr: .*did you mean 'owner'"),
-        ("owner: [alice]\n", r"line 2: owner: is no text"),
-        ("description: 3\n", r"line 2: description: is no text"),
+        ("owner: [alice]\n", r"line 2: owner: must be text"),
+        ("description: 3\n", r"line 2: description: must be text"),
         ("policy: {production: {requre: {}}}\n", r"line 2: policy.production.requre: .*'require'"),
-        ("policy: {prod: {}}\n", r"line 2: policy.prod: there is no stage 'prod'; did you mean 'production'"),
+        ("policy: {prod: {}}\n", r"line 2: policy.prod: unknown stage 'prod'; did you mean 'production'"),
         ("policy: &x {production: {}}\n", r"line 2: anchors and aliases are not allowed"),
         ("[]\n", "line 2: could not find expected ':'"),
     ],
@@ -186,7 +186,7 @@ def test_a_slip_in_the_retention_of_a_group_stops_its_models_only(grouped: Regis
     done = grouped.retention.prune(on_error=errors.append)
     assert [each.model for each in done] == ["churn"]
     assert [str(each) for each in errors] == [
-        "models/risk/group.yaml, line 2: retention.archive.kep: there is no key 'kep' here; did you mean 'keep'?"
+        "models/risk/group.yaml, line 2: retention.archive.kep: unknown key 'kep'; did you mean 'keep'?"
     ]
 
 

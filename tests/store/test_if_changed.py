@@ -71,7 +71,7 @@ def test_an_update_is_carried_out_once_by_its_request(one: Registry, make_file: 
     assert again().updated == LATER
     one.log_metric("churn@1", {"auc": 0.1})
     late = again()
-    assert (late.updated, late.not_stored) == ((), ("metrics.auc", *SEALED)), "the request was carried out before"
+    assert (late.updated, late.not_stored) == ((), ("metrics.auc", *SEALED)), "the request was made before"
     assert one.version("churn@1").metrics["auc"] == 0.1
     assert len(one.history("churn")) == 5
 
@@ -85,7 +85,7 @@ def test_a_stage_is_promoted_with_what_was_updated(one: Registry, make_file: Mak
 
 def test_update_alone_is_refused(one: Registry, make_file: Make) -> None:
     before = snapshot(one.root)
-    with pytest.raises(InvalidInput, match="update has no effect without if_changed"):
+    with pytest.raises(InvalidInput, match="update requires if_changed"):
         one.register("churn", [make_file()], update=True)
     answer = run("register", "churn", make_file(), "--update", root=one.root)
     assert (answer.code, answer.err) == (2, "error: --update requires --if-changed; add --if-changed\n")

@@ -68,7 +68,7 @@ def test_files_that_somebody_looks_into(churn: Registry) -> None:
             meanwhile()
             return (artifact.folder / "in" / "model.pkl").read_bytes()
 
-    with pytest.raises(NotFound, match="deleted just now"):
+    with pytest.raises(NotFound, match="deleted concurrently"):
         read(1, lambda: churn.delete(["churn@1"], force=True, reason="wrong"))
     with pytest.raises(Conflict, match="packed"):
         read(2, lambda: churn.archive(["churn@2"], compress="gzip"))
@@ -130,7 +130,7 @@ def test_a_damaged_model_is_told_as_such(churn: Registry, tmp_path: Path) -> Non
     broken = tmp_path / "broken"
     shutil.copytree(churn.root, broken, symlinks=True)
     (broken / "models/churn/history.jsonl").unlink()
-    with pytest.raises(Damaged, match="do not fit together"):
+    with pytest.raises(Damaged, match="does not match its versions"):
         model_export.read_model_export(Layout(broken).model("churn"))
 
 
@@ -233,7 +233,7 @@ def test_a_model_that_is_renamed_and_made_again_while_a_version_comes_in(
         churn.register("churn", [source], reuse_name=True)
 
     monkeypatch.setattr(staging, "fill", slow)
-    with pytest.raises(Conflict, match="renamed while the version came in"):
+    with pytest.raises(Conflict, match="renamed during the registration"):
         churn.register("churn", [make_file("a third", "third.bin")])
     assert (churn.model("churn").latest, churn.model("crm").latest) == (1, 3)
     churn.admin.gc(age=-1)
@@ -248,7 +248,7 @@ def test_a_model_that_is_renamed_while_another_rename_looks(churn: Registry, mon
         Registry(churn.root).admin.rename("churn", "other")
 
     monkeypatch.setattr("registry_cli.operations.models.ensure_not_former_name", meanwhile)
-    with pytest.raises(NotFound, match="there is no model 'churn'") as caught:
+    with pytest.raises(NotFound, match="no model 'churn'") as caught:
         churn.admin.rename("churn", "third")
     assert "other" in str(caught.value)
 

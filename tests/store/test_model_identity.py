@@ -194,7 +194,7 @@ def test_a_lineage_of_an_earlier_release_goes_by_time(reg: Registry, make_file: 
 def test_a_parent_whose_model_is_gone_is_not_another_one(family: Registry, make_file: Make) -> None:
     shutil.rmtree(family.root / "models/betb")
     family.register("beta", [make_file("three")])
-    assert parents(family) == [("beta@1", "beta is another model now, and the one that is meant is not here")]
+    assert parents(family) == [("beta@1", "beta is now another model; the original is not in this registry")]
 
 
 @pytest.mark.parametrize("text", [5, "", ["a"], "a b c d e f g h", "../../../x", "short", None])

@@ -65,16 +65,16 @@ def test_rewrite_checks_and_compares(reg: Registry, make_file: MakeFile) -> None
     reg.register("churn", [make_file()])
     text = reg.admin.text("churn")
     for added, said in (
-        ("policy: {prod: {}}\n", "there is no stage 'prod'"),
+        ("policy: {prod: {}}\n", "unknown stage 'prod'"),
         ("polcy: {}\n", "did you mean 'policy'"),
-        ("tags: {a: 1}\n", "no mapping of names to texts"),
-        ("owner: x\n", "stands here again"),
+        ("tags: {a: 1}\n", "must be a mapping of names to text"),
+        ("owner: x\n", "is repeated"),
     ):
         with pytest.raises(InvalidInput, match=said):
             reg.admin.edit("churn", text + added, was=text)
-    with pytest.raises(InvalidInput, match="can't be changed"):
+    with pytest.raises(InvalidInput, match="cannot be changed"):
         reg.admin.edit("churn", text.replace("created: '2", "created: '3"), was=text)
-    with pytest.raises(Conflict, match="changed meanwhile"):
+    with pytest.raises(Conflict, match="changed concurrently"):
         reg.admin.edit("churn", text + "# x\n", was=text + "# y\n")
     assert reg.admin.text("churn") == text
     reg.admin.edit("churn", text + "# x\n", was=text)
@@ -111,7 +111,7 @@ def test_rename_moves_all_of_it(reg: Registry, make_file: MakeFile) -> None:
     assert actions(reg, "crm/churn")[0] == "renamed"
     assert reg.model("crm/churn").formerly == ("churn",)
     for deed in (lambda: reg.version("churn@1"), lambda: reg.promote("churn@2", "staging"), lambda: reg.model("churn")):
-        with pytest.raises(NotFound, match="it is called crm/churn now"):
+        with pytest.raises(NotFound, match="it was renamed to 'crm/churn'"):
             deed()
     assert [kin.ref for kin in reg.lineage("child@1").parents] == ["crm/churn@1"]
     assert [kin.ref for kin in reg.lineage("crm/churn@1").children] == ["child@1"]
@@ -297,7 +297,7 @@ def test_a_waiter_is_told_the_new_name(reg: Registry, make_file: MakeFile) -> No
         models._record_name(reg.context, writer, "churn", "crm", "", None)
         os.rename(reg.root / "models/churn", reg.root / "models/crm")
     thread.join(20)
-    assert errors and "it is called crm now" in errors[0]
+    assert errors and "it was renamed to 'crm'" in errors[0]
     left = reg.root / "models/churn"  # an older filelock makes the folder of the lock that it waits for
     assert not files.exists(left) or (LOCKING_TRUNCATES and os.listdir(left) == [".lock"])
 

@@ -141,7 +141,7 @@ def test_a_registration_that_is_given_up_gives_modes_back_to_the_right_file(
 
 def test_what_can_not_be_looked_at_is_not_removed(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(OSError, match="something else has its name"):
+    with pytest.raises(OSError, match="another file has its name"):
         removal.remove_exactly(tmp_path / "file", (0, 0))
     assert (tmp_path / "file").read_text() == "mine"
 

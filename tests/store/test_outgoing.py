@@ -126,7 +126,7 @@ def test_fetch_does_not_write_over_anything(two: Registry, tmp_path: Path) -> No
         name: state[-1] for name, state in before.items()
     }
     (out / "more").write_text("mine")
-    with pytest.raises(Conflict, match="did not put there: more;"):
+    with pytest.raises(Conflict, match="files from elsewhere: more;"):
         two.fetch("churn", out, replace=True)
     (out / "more").unlink()
     (out / "config.json").unlink()  # it may lack some of the files

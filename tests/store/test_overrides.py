@@ -114,7 +114,7 @@ def test_override_true_takes_the_place_of_what_is_said_above(rejected: Registry)
 
 def test_what_is_no_truth_is_refused_with_its_place(rejected: Registry) -> None:
     write(rejected, "policy: {production: {override_rejections: perhaps}}\n")
-    with pytest.raises(InvalidInput, match=r"policy.production.override_rejections: is neither true nor false"):
+    with pytest.raises(InvalidInput, match=r"policy.production.override_rejections: must be true or false"):
         rejected.admin.config()
 
 

@@ -76,7 +76,7 @@ def test_a_reference_means_what_it_meant_then(told: tuple[Registry, list[tuple[s
 @pytest.mark.parametrize(
     ("ref", "at", "words"),
     [
-        ("churn@2", 2, "was not there yet"),
+        ("churn@2", 2, "did not exist"),
         ("churn@champion", 3, "no version at 'champion'"),
         ("churn@production", 0, "no version at 'production'"),
     ],

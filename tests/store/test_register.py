@@ -198,7 +198,7 @@ def test_a_request_is_carried_out_once(reg: Registry, make_file: Make) -> None:
     one = reg.register("churn", [make_file()], request_id="ci-7", stage="staging", alias="eu")
     before = snapshot(reg.root)
     two = reg.register("churn", [make_file("another")], request_id="ci-7", stage="staging", alias="eu")
-    assert (two.ref, two.new, two.why) == (one.ref, False, "request was carried out before")
+    assert (two.ref, two.new, two.why) == (one.ref, False, "this request was already executed")
     assert snapshot(reg.root) == before
     assert two.stages == ("staging",)
     with pytest.raises(Conflict, match="was used before"):

@@ -122,7 +122,7 @@ def test_three_hundred_levels_are_refused_without_going_down_them(reg: Registry,
 
 
 def test_two_files_of_one_name_are_refused(reg: Registry, make_file: Make) -> None:
-    with pytest.raises(InvalidInput, match="two files would be called 'm'"):
+    with pytest.raises(InvalidInput, match="two files would have the path 'm'"):
         reg.register("churn", [make_file("1", "a/m"), make_file("2", "b/m")])
     with pytest.raises(InvalidInput, match="a file and a folder"):
         reg.register("churn", [make_file("1", "c/x"), make_file("2", "d/x/y").parent])
@@ -155,7 +155,7 @@ def test_a_source_that_changes_while_it_is_copied(reg: Registry, make_file: Make
                 stream.seek(0, os.SEEK_END if change == "append" else os.SEEK_SET)
                 stream.write(b"y")
 
-    with pytest.raises(Conflict, match="changed while it was copied"):
+    with pytest.raises(Conflict, match="changed while it was being copied"):
         reg.register("churn", [source], progress=Changing(deed))
     assert reg.admin.model_names() == []
     assert list((reg.root / "models").iterdir()) == []
@@ -170,7 +170,7 @@ def test_a_source_that_becomes_a_link_is_not_followed(reg: Registry, make_file: 
             path.unlink()
             path.symlink_to("/etc/hostname")
 
-    with pytest.raises(Refused, match="no regular file any more"):
+    with pytest.raises(Refused, match="no longer a regular file"):
         reg.register("churn", [first.parent], progress=Changing(swap))
 
 

@@ -73,7 +73,7 @@ def test_a_folder_that_a_registry_lies_in_is_refused_by_the_name_of_the_registry
     below.register("m", [make_file()], stage="production" if staged else None)
     target = reg if whose == "foreign" else below
     before = snapshot(tmp_path)
-    with pytest.raises(Refused, match="is a registry itself" if whose == "top" else "contains the registry") as told:
+    with pytest.raises(Refused, match="is a registry" if whose == "top" else "contains the registry") as told:
         target.register("x", [project], how=how)
     assert str(place) in told.value.message
     assert snapshot(tmp_path) == before

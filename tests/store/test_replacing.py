@@ -90,7 +90,7 @@ def test_a_folder_with_anything_else_in_it_is_not_replaced(churn: Registry, out:
             churn.fetch("churn@2", out, replace=True)
         else:
             churn.export("churn@2", out, format=verb, replace=True)
-    assert f"did not put there: {named}" in str(caught.value) or named == ";"
+    assert f"files from elsewhere: {named}" in str(caught.value) or named == ";"
     assert contents(out.parent) == before
     answer = run("fetch", "churn@2", "-o", str(out), "--force", root=churn.root)
     assert answer.code == 4
@@ -136,7 +136,7 @@ def test_an_earlier_copy_is_replaced(churn: Registry, out: Path, ours: str) -> N
 def test_some_files_of_a_deleted_version_are_not_known_any_more(churn: Registry, out: Path) -> None:
     churn.delete(["churn@1"], reason="old")
     (out / "config.json").unlink()
-    with pytest.raises(Conflict, match=r"did not put there: sub/weights.bin;"):
+    with pytest.raises(Conflict, match=r"files from elsewhere: sub/weights.bin;"):
         churn.fetch("churn@2", out, replace=True)
 
 
@@ -168,7 +168,7 @@ def test_an_export_is_replaced_whatever_was_said_of_it_since(
     before = contents(tmp_path / "out")
     for replaced in (lambda: reg.export("churn@1", out, format=kind, replace=True, flavor=flavor),
                      lambda: reg.fetch("churn@1", out, replace=True)):  # fmt: skip
-        with pytest.raises(Conflict, match=f"did not put there: .*{document.name}"):
+        with pytest.raises(Conflict, match=f"files from elsewhere: .*{document.name}"):
             replaced()
     assert contents(tmp_path / "out") == before
 

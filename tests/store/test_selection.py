@@ -152,9 +152,9 @@ def test_an_ignore_file_that_can_not_be_read_is_an_error(reg: Registry, make_fil
 
 def test_nothing_left_is_an_error_that_says_why(reg: Registry, make_file: Make) -> None:
     root = make_file("x", "p/w.bin").parent
-    with pytest.raises(InvalidInput, match=r"every file of .* is left out: excluded w\.bin"):
+    with pytest.raises(InvalidInput, match=r"every file of .* is excluded: excluded w\.bin"):
         reg.register("m", [root], exclude="*.bin")
-    with pytest.raises(InvalidInput, match="is left out"):
+    with pytest.raises(InvalidInput, match="is excluded"):
         reg.register("m", [root / "w.bin"], exclude="w.bin")
     assert reg.admin.model_names() == []
 

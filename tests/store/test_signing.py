@@ -112,7 +112,7 @@ def test_a_key_must_have_been_valid_when_it_signed_and_not_be_revoked(two: Regis
     assert codes(two) == []
     (two.root / "revoked_signers").unlink()
     (two.root / "revoked_signers").symlink_to("nowhere")
-    assert codes(two) == [("signature-unknown", "churn@1")], "a list that can't be read revokes all"
+    assert codes(two) == [("signature-unknown", "churn@1")], "a list that cannot be read revokes all"
 
 
 def test_by_another_file_than_the_registrys_own(two: Registry, keys: Path, tmp_path: Path) -> None:
@@ -158,9 +158,9 @@ def test_nothing_is_signed_where_nothing_is_done(two: Registry, keys: Path) -> N
     ):
         with pytest.raises(NotFound, match="there is no key"):
             deed()
-    with pytest.raises(InvalidInput, match="can't sign"):
+    with pytest.raises(InvalidInput, match="cannot sign"):
         two.approvals.sign("churn@2", two.root / "registry.yaml")
-    with pytest.raises(InvalidInput, match="is locked by a passphrase; hand it to an agent first"):
+    with pytest.raises(InvalidInput, match="is locked by a passphrase; add it to an agent first"):
         two.approvals.sign("churn@2", make_key(keys, "locked", "secret"))
     assert snapshot(two.root) == before
 
@@ -180,10 +180,10 @@ def test_the_lock_is_free_while_a_key_waits_and_what_changed_meanwhile_is_a_conf
     meanwhile.append(lambda: other.promote("churn@2", "staging"))
     assert two.promote("churn@2", "production", sign=keys / "alice").before == 1
     meanwhile.append(lambda: other.promote("churn@1", "production"))
-    with pytest.raises(Conflict, match="churn was changed while this was being signed"):
+    with pytest.raises(Conflict, match="churn was changed during signing"):
         two.demote("churn", "production", sign=keys / "alice")
     meanwhile.append(lambda: other.log_metric("churn@1", {"auc": 0.1}))
-    with pytest.raises(Conflict, match="changed while this was being signed"):
+    with pytest.raises(Conflict, match="changed during signing"):
         two.approvals.approve("churn@1", "production", sign=keys / "alice")
     meanwhile.append(lambda: other.tag("churn@1", {"a": "b"}))
     two.approvals.sign("churn@1", keys / "alice")
@@ -199,7 +199,7 @@ def test_an_agent_signs_by_the_public_half(two: Registry, keys: Path, monkeypatc
         assert codes(two) == []
         agent.terminate()
         agent.wait()
-    with pytest.raises(InvalidInput, match="can't sign"):
+    with pytest.raises(InvalidInput, match="cannot sign"):
         two.approvals.sign("churn@2", keys / "alice.pub")
 
 
@@ -241,7 +241,7 @@ def test_a_policy_asks_for_signatures(two: Registry, keys: Path) -> None:
 
     assert found() == "not signed"
     two.approvals.sign("churn@1", keys / "mallory")
-    assert found() == "no signature of theirs holds"
+    assert found() == "no valid signature by them"
     with pytest.raises(Refused, match="refuses churn@1: signed_by"):
         two.promote("churn@1", "production")
     two.approvals.sign("churn@1", keys / "alice")
@@ -250,7 +250,7 @@ def test_a_policy_asks_for_signatures(two: Registry, keys: Path) -> None:
     (two.root / "allowed_signers").unlink()
     assert found() == "there is no allowed_signers in the registry"
     (two.root / "allowed_signers").write_text(kept.replace("alice@", "carol@"))
-    assert found() == "no signature of theirs holds"
+    assert found() == "no valid signature by them"
 
 
 def test_a_gate_that_can_not_ask_ssh_keygen_lets_nothing_in(

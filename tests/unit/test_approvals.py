@@ -44,13 +44,13 @@ def test_an_approval_is_in_force_while_what_it_was_based_on_is_so() -> None:
     for changed, why in (
         (replace(VERSION, metrics={"auc": 0.91}), "metrics changed"),
         (replace(VERSION, tags={}, params={}), "params and tags changed"),
-        (replace(VERSION, digest="1" * 64), "about another version"),
+        (replace(VERSION, digest="1" * 64), "for another version"),
         (replace(VERSION, annotations={"x": "y"}, stages=("staging",), archived=True), ""),
     ):
         assert [each.lapsed for each in told(said(), version=changed)] == [why]
         assert [each.lapsed for each in told(said(action="rejected"), version=changed)] == [why]
     assert [each.lapsed for each in collect_approvals(VERSION, "b" * 64, [said()], [said().document()])] == [
-        "about another version"
+        "for another version"
     ]
 
 
@@ -61,7 +61,7 @@ def test_of_each_person_and_stage_the_last_word_counts() -> None:
     assert [(each.stage, each.lapsed) for each in other] == [("production", ""), ("staging", "")]
     assert select_in_force(other, "staging", rejects=False)[0].by == "bob"
     replayed = told(said(action="rejected", at="2"), said(), recorded=[said().document()])
-    assert [(each.rejects, each.lapsed) for each in replayed] == [(False, "not the last word"), (True, "")]
+    assert [(each.rejects, each.lapsed) for each in replayed] == [(False, "superseded"), (True, "")]
 
 
 def test_what_only_one_of_both_places_tells_never_makes_it_laxer() -> None:
@@ -136,4 +136,4 @@ def test_the_canonical_spelling_is_one_and_is_read_back(value: Any) -> None:
 @pytest.mark.parametrize("action", sorted(approvals.ACTIONS))
 def test_a_basis_that_can_not_be_read_stops_an_approval_and_no_rejection(action: str) -> None:
     event = said(action=action, basis=["no", "mapping"])
-    assert told(event)[0].lapsed == ("can't be told: AttributeError" if action == "approved" else "")
+    assert told(event)[0].lapsed == ("cannot be evaluated: AttributeError" if action == "approved" else "")

@@ -169,12 +169,12 @@ def test_better_is_what_the_person_says() -> None:
     versions = [version(2, metrics={"drift": 2, "loss": 2}), version(1, metrics={"drift": 1, "loss": 1})]
     drift, loss = rules.compare(versions, ["drift"], ["loss"]).rows
     assert (drift.best, loss.best) == ((1,), (0,))
-    with pytest.raises(InvalidInput, match="none of these versions has a metric 'los'; they have: drift, loss"):
+    with pytest.raises(InvalidInput, match="none of these versions has the metric 'los'; available: drift, loss"):
         rules.compare(versions, ["los"])
     with pytest.raises(InvalidInput, match="both `lower` and `higher`"):
         rules.compare(versions, ["loss"], ["loss"])
     (drift, _) = rules.compare(versions).rows
-    assert (drift.best, drift.lower) == ((), None), "the direction is not known"
+    assert (drift.best, drift.lower) == ((), None), "the direction is unknown"
     declared = Directions.parse({"drift": "higher", "loss": "higher"}, SettingsSource("model.yaml"))
     assert [row.best for row in rules.compare(versions, directions=declared).rows] == [(0,), (0,)]
     assert [row.best for row in rules.compare(versions, ["drift"], directions=declared).rows] == [(1,), (0,)]

@@ -96,7 +96,7 @@ def test_declarations() -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ({"drift": "down"}, "model.yaml, line 5: metrics.drift: 'down' is not a direction; write lower or higher"),
+        ({"drift": "down"}, "model.yaml, line 5: metrics.drift: 'down' is not a direction; use lower or higher"),
         ({"drift": None}, "line 5: metrics.drift: 'None' is not a direction"),
         ({"drift": True}, "line 5"),
         ({"drift": ["lower"]}, "line 5"),

@@ -199,7 +199,7 @@ def test_what_is_refused_is_told_with_its_line(text: str, line: int, word: str) 
 
 @pytest.mark.parametrize("data", [b"a: 1\nb: \xff", b"a: 1\nb: \xed\xa0\x80", b"a: 1\nb: \xc0\x80"])
 def test_what_is_not_utf_8_is_told_with_its_line(data: bytes) -> None:
-    with pytest.raises(InvalidInput, match="it, line 2: is not UTF-8 text"):
+    with pytest.raises(InvalidInput, match="it, line 2: not UTF-8 text"):
         loads(data)
     with pytest.raises(InvalidInput):
         loads("a: 1".encode("utf-16"))

@@ -68,7 +68,7 @@ def test_merged_opens_no_history_before_it_is_due() -> None:
 
 
 def test_an_action_that_there_is_not() -> None:
-    with pytest.raises(InvalidInput, match="there is no action 'promote'; did you mean 'promoted'"):
+    with pytest.raises(InvalidInput, match="unknown action 'promote'; did you mean 'promoted'"):
         event_history.parse_event_filter(None, None, ["registered", "promote"])
     with pytest.raises(InvalidInput, match="there are registered, promoted"):
         event_history.parse_event_filter(None, None, ["xyz"])

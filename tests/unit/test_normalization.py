@@ -105,7 +105,7 @@ def test_typed_words_are_those_of_yaml(word: str) -> None:
 
 def test_all_that_is_not_valid_is_named() -> None:
     given = {"auc": 0.9, "note": "high", "cm": [[1, 2]], "x": math.nan, "ok": {"f1": 1, "bad": True}, " k": 1}
-    with pytest.raises(InvalidInput, match=r"^5 metrics are not valid: ") as caught:
+    with pytest.raises(InvalidInput, match=r"^5 metrics are invalid: ") as caught:
         normalize(METRIC, given)
     for name in ("note", "cm", "'x' is nan", "ok.bad", " k"):
         assert name in str(caught.value)
@@ -113,9 +113,9 @@ def test_all_that_is_not_valid_is_named() -> None:
     assert found.values == {"auc": 0.9, "ok.f1": 1}
     assert {each.name for each in found.skipped} == {"note", "cm", "x", "ok.bad", " k"}
     many = {f"m{number}": "x" for number in range(30)}
-    with pytest.raises(InvalidInput, match=r"^30 metrics are not valid: .*; and 25 more; correct them"):
+    with pytest.raises(InvalidInput, match=r"^30 metrics are invalid: .*; and 25 more; fix them"):
         normalize(METRIC, many)
-    with pytest.raises(InvalidInput, match=r"^metric 'auc' is 'x', which is not a number; correct it"):
+    with pytest.raises(InvalidInput, match=r"^metric 'auc' is 'x', which is not a number; fix it"):
         normalize(METRIC, {"auc": "x"})
 
 

@@ -99,5 +99,5 @@ def test_comments_and_empty_lines_say_nothing() -> None:
 
 
 def test_mistakes_are_told_by_the_real_loader() -> None:
-    with pytest.raises(InvalidInput, match="line 2: 'a' stands here again"):
+    with pytest.raises(InvalidInput, match="line 2: 'a' is repeated"):
         documents.loads(b"a: 1\na: 2\n", "x")

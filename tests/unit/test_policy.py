@@ -55,43 +55,43 @@ def outcomes(evaluation: Evaluation) -> list[str]:
 
 
 MISTAKES: list[tuple[Any, str]] = [
-    ([], "policy: is no mapping"),
-    (None, "policy: is no mapping"),
-    ({"prod": {}}, "policy.prod: there is no stage 'prod'; did you mean 'production'"),
-    ({"production": None}, "policy.production: is no mapping"),
-    ({"production": {"requires": {}}}, "policy.production.requires: there is no key 'requires' here; did you mean 'require'"),
-    ({"production": {"metrics": {}}}, "policy.production.metrics: there is no key 'metrics' here; it belongs under require"),
+    ([], "policy: must be a mapping"),
+    (None, "policy: must be a mapping"),
+    ({"prod": {}}, "policy.prod: unknown stage 'prod'; did you mean 'production'"),
+    ({"production": None}, "policy.production: must be a mapping"),
+    ({"production": {"requires": {}}}, "policy.production.requires: unknown key 'requires'; did you mean 'require'"),
+    ({"production": {"metrics": {}}}, "policy.production.metrics: unknown key 'metrics'; it belongs under require"),
     ({"production": {"require": {"from": ["staging"]}}}, "it belongs under the stage"),
-    ({"production": {"approvals": 0}}, "policy.production.approvals: is no number of people"),
-    ({"production": {"approvals": True}}, "is no number of people"),
-    ({"production": {"approvals": "2"}}, "is no number of people; write a whole number from 1 to 1,000"),
-    ({"production": {"approvals": None}}, "policy.production.approvals: says nothing"),
-    ({"production": {"approvers": "alice"}}, "policy.production.approvers: is no list"),
-    ({"production": {"approvers": []}}, "is no list with something in it"),
-    ({"production": {"approvers": ["alice", "risk team"]}}, "policy.production.approvers.1: 'risk team' is no account"),
-    ({"production": {"approvers": ["@"]}}, "'@' is no account; write alice, or '@risk-team' for a Unix group"),
+    ({"production": {"approvals": 0}}, "policy.production.approvals: is not a valid number of people"),
+    ({"production": {"approvals": True}}, "is not a valid number of people"),
+    ({"production": {"approvals": "2"}}, "is not a valid number of people; use an integer from 1 to 1,000"),
+    ({"production": {"approvals": None}}, "policy.production.approvals: has no value"),
+    ({"production": {"approvers": "alice"}}, "policy.production.approvers: must be a list"),
+    ({"production": {"approvers": []}}, "must be a non-empty list"),
+    ({"production": {"approvers": ["alice", "risk team"]}}, "policy.production.approvers.1: 'risk team' is not a valid account"),
+    ({"production": {"approvers": ["@"]}}, "'@' is not a valid account; use alice, or '@risk-team' for a Unix group"),
     ({"production": {"signed": True}}, "policy.production.signed: must be 'required'"),
-    ({"production": {"not_author": "yes"}}, "policy.production.not_author: is neither true nor false"),
+    ({"production": {"not_author": "yes"}}, "policy.production.not_author: must be true or false"),
     ({"production": {"require": {"approvals": 2}}}, "it belongs under the stage"),
     ({"production": {"signed_by": ["alice"]}}, "it belongs under require"),
-    ({"production": {"require": {"signed_by": ["*@example.com"]}}}, "signed_by.0: '*@example.com' is no principal"),
-    ({"production": {"require": {"signed_by": "alice"}}}, "is no list with something in it"),
-    ({"production": {"require": {"checks": []}}}, "there is no key 'checks' here; it belongs under the stage"),
-    ({"production": {"require": None}}, "policy.production.require: says nothing"),
-    ({"production": {"override": True}}, "policy.production.override: is for model.yaml and group.yaml"),
-    ({"production": {"force": "no"}}, "policy.production.force: is neither true nor false"),
-    ({"production": {"from": "staging"}}, "policy.production.from: is no list"),
-    ({"production": {"from": []}}, "policy.production.from: is no list with something in it"),
-    ({"production": {"from": ["stagging"]}}, "policy.production.from.0: there is no stage 'stagging'; did you mean 'staging'"),
+    ({"production": {"require": {"signed_by": ["*@example.com"]}}}, "signed_by.0: '*@example.com' is not a valid principal"),
+    ({"production": {"require": {"signed_by": "alice"}}}, "must be a non-empty list"),
+    ({"production": {"require": {"checks": []}}}, "unknown key 'checks'; it belongs under the stage"),
+    ({"production": {"require": None}}, "policy.production.require: has no value"),
+    ({"production": {"override": True}}, "policy.production.override: is only valid in model.yaml and group.yaml"),
+    ({"production": {"force": "no"}}, "policy.production.force: must be true or false"),
+    ({"production": {"from": "staging"}}, "policy.production.from: must be a list"),
+    ({"production": {"from": []}}, "policy.production.from: must be a non-empty list"),
+    ({"production": {"from": ["stagging"]}}, "policy.production.from.0: unknown stage 'stagging'; did you mean 'staging'"),
     ({"production": {"require": {"fields": ["descripton"]}}}, "policy.production.require.fields.0: there is no field"),
     ({"production": {"require": {"fields": ["annotations"]}}}, "needs a name"),
-    ({"production": {"require": {"tags": {"reviewed": True}}}}, "policy.production.require.tags.reviewed: is no text"),
+    ({"production": {"require": {"tags": {"reviewed": True}}}}, "policy.production.require.tags.reviewed: must be text"),
     ({"production": {"require": {"tags": {"a=b": "x"}}}}, "can't be a name"),
     ({"production": {"require": {"metrics": {"auc": 0.9}}}}, "policy.production.require.metrics.auc: is no bound"),
-    ({"production": {"require": {"metrics": {"auc": "=> 0.9"}}}}, "is no bound on a metric"),
-    ({"production": {"require": {"metrics": {"auc": ">= nan"}}}}, "is no bound on a metric"),
-    ({"production": {"require": {"metrics": {"auc": []}}}}, "is no bound on a metric"),
-    ({"production": {"require": {"metrics": {"auc": [">= 0", 1]}}}}, "metrics.auc.1: is no bound on a metric"),
+    ({"production": {"require": {"metrics": {"auc": "=> 0.9"}}}}, "is not a valid bound on a metric"),
+    ({"production": {"require": {"metrics": {"auc": ">= nan"}}}}, "is not a valid bound on a metric"),
+    ({"production": {"require": {"metrics": {"auc": []}}}}, "is not a valid bound on a metric"),
+    ({"production": {"require": {"metrics": {"auc": [">= 0", 1]}}}}, "metrics.auc.1: is not a valid bound on a metric"),
     ({"production": {"require": {"files": ["*" * 1001]}}}, "a pattern of 1,001 characters"),
     ({"production": {"require": {"forbid": [3]}}}, "policy.production.require.forbid.0: is no text"),
     ({"production": {"require": {"max_size": -1}}}, "is not a valid size"),
@@ -99,13 +99,13 @@ MISTAKES: list[tuple[Any, str]] = [
     ({"production": {"require": {"max_size": "5 elephants"}}}, "is not a valid size"),
     ({"production": {"require": {"where": "metrics.auc >="}}}, "policy.production.require.where: "),
     ({"production": {"require": {"min_age_in_stage": "-2d"}}}, "policy.production.require.min_age_in_stage: '-2d'"),
-    ({"production": {"require": {"min_age_in_stage": 2}}}, "is no text; write it as 2d or 12h"),
-    ({"production": {"against_current": {"auc": 0.01}}}, "policy.production.against_current.auc: is no mapping"),
+    ({"production": {"require": {"min_age_in_stage": 2}}}, "must be text; for example: 2d or 12h"),
+    ({"production": {"against_current": {"auc": 0.01}}}, "policy.production.against_current.auc: must be a mapping"),
     ({"production": {"against_current": {"auc": {"max_dorp": 1}}}}, "did you mean 'max_drop'"),
-    ({"production": {"against_current": {"auc": {"max_drop": -1}}}}, "is no amount"),
-    ({"production": {"against_current": {"auc": {"max_drop": "-1%"}}}}, "is no amount"),
-    ({"production": {"against_current": {"auc": {"max_drop": float("nan")}}}}, "is no amount"),
-    ({"production": {"against_current": {"auc": {"max_drop": True}}}}, "is no amount"),
+    ({"production": {"against_current": {"auc": {"max_drop": -1}}}}, "is not a valid amount"),
+    ({"production": {"against_current": {"auc": {"max_drop": "-1%"}}}}, "is not a valid amount"),
+    ({"production": {"against_current": {"auc": {"max_drop": float("nan")}}}}, "is not a valid amount"),
+    ({"production": {"against_current": {"auc": {"max_drop": True}}}}, "is not a valid amount"),
 ]  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def test_a_mistake_is_told_with_its_place(said: Any, words: str) -> None:
 def test_the_line_is_told_and_that_of_a_list_too() -> None:
     data = b"format: 1\npolicy:\n  production:\n    require:\n      forbid:\n      - '*.csv'\n      - 3\n"
     source = SettingsSource("registry.yaml", lambda: documents.lines(data))
-    with pytest.raises(InvalidInput, match=r"^registry.yaml, line 7: policy.production.require.forbid.1: is no text"):
+    with pytest.raises(InvalidInput, match=r"^registry.yaml, line 7: policy.production.require.forbid.1: must be text"):
         policy_parser.parse_policies(
             policy_parser.find_policy(documents.loads_mapping(data, "x"), source), source, STAGES
         )
@@ -271,7 +271,7 @@ def test_override_replaces_what_it_says_and_null_takes_it_away() -> None:
     assert policy(common, {"override": True, "require": None, "from": None, "force": True}).rules == ()
     assert policy(common, {"override": True, "force": True}).forcible
     assert not policy(common, {"override": False, "force": True}).forcible
-    with pytest.raises(InvalidInput, match="says nothing"):
+    with pytest.raises(InvalidInput, match="has no value"):
         policy(common, {"override": False, "require": None})
 
 
@@ -349,7 +349,9 @@ def test_of_two_documents_the_larger_number_and_both_lists_count() -> None:
         ("approvals", "at least 2"), ("approvers", "@risk-team"), ("approvers", "alice or bob"),
     ]  # fmt: skip
     every = people(*(ballot(name) for name in ("alice", "bob", "carol")))
-    assert judged(found, people=every).rules[0].found == "1 of 2: bob; alice is no approver; carol is no approver"
+    assert (
+        judged(found, people=every).rules[0].found == "1 of 2: bob; alice is not an approver; carol is not an approver"
+    )
 
 
 def test_override_lets_a_model_ask_others_or_nobody() -> None:
@@ -364,7 +366,9 @@ def test_force_passes_over_a_policy_that_does_not_forbid_it() -> None:
     said = {"require": {"metrics": {"auc": "> 1", "f1": "> 1"}}}
     free, strict = judged(policy(said)), judged(policy({**said, "force": False}))
     gate.check_passed(free, force=True)
-    with pytest.raises(Refused, match=r"production refuses churn@7: metrics.auc, metrics.f1; registry check churn@7"):
+    with pytest.raises(
+        Refused, match=r"production refuses churn@7: metrics.auc, metrics.f1; run 'registry check churn@7"
+    ):
         gate.check_passed(free, force=False)
     with pytest.raises(Refused, match="the policy of production forbids `force`"):
         gate.check_passed(strict, force=True)

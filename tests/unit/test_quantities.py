@@ -50,7 +50,7 @@ def test_no_durations(text: str) -> None:
 
 
 def test_minutes_are_min() -> None:
-    with pytest.raises(InvalidInput, match="write 'min' for minutes"):
+    with pytest.raises(InvalidInput, match="use 'min' for minutes"):
         parse_duration("30m")
 
 

@@ -72,7 +72,7 @@ class TestRules:
     def test_what_does_not_fit_is_kept(self) -> None:
         models = known(*(version(n, tags={"n": str(n)}) for n in (1, 2, 3)))
         found = make_plan(models, RetentionRules.build(where="tags.n = '2'"), NOW)
-        assert (found.chosen, reasons(found)) == ((2,), {3: "does not fit the query", 1: "does not fit the query"})
+        assert (found.chosen, reasons(found)) == ((2,), {3: "does not match the query", 1: "does not match the query"})
 
     def test_deleting_chooses_among_the_archived_by_when_they_were(self) -> None:
         table = StageTable(archived=VersionRanges.from_numbers([1, 2, 3]))
@@ -111,7 +111,7 @@ class TestProtected:
         rules = RetentionRules.build(older_than="1d", where="version != 3")
         found = make_plan(known(*made), rules, NOW)
         assert (found.chosen, reasons(found)) == (
-            (4,), {3: "does not fit the query", 2: "parent of churn@3", 1: "parent of churn@2"},
+            (4,), {3: "does not match the query", 2: "parent of churn@3", 1: "parent of churn@2"},
         )  # fmt: skip
         table = StageTable(archived=VersionRanges.from_numbers([1, 2, 4]))
         assert make_plan(known(*made, table=table), rules, NOW, DELETE).chosen == (4,), "3 is in use"
@@ -262,10 +262,10 @@ def test_the_direction_of_the_best() -> None:
     assert Best.parse("drift:3:max").directed(declared) == Best("drift", 3, False), "what the rule says counts"
     assert Best.parse("loss:3").directed(declared) == Best("loss", 3, False)
     assert Best.parse("drift:3").directed(LISTED).lowest is None
-    with pytest.raises(InvalidInput, match=r"'mape:3' does not say .*mape:3:min or mape:3:max"):
+    with pytest.raises(InvalidInput, match=r"'mape:3' needs to state .*mape:3:min or mape:3:max"):
         Best.parse("mape:3").directed(LISTED)
     assert RetentionRules.build(best=["drift:3", "auc:1"]).directed(LISTED, strict=False).undirected == ("drift",)
-    with pytest.raises(InvalidInput, match=r"'drift:3' does not say .*the direction of this metric is not known"):
+    with pytest.raises(InvalidInput, match=r"'drift:3' needs to state .*the direction of this metric is unknown"):
         RetentionRules.build(best=["drift:3"]).directed(LISTED, strict=True)
 
 
@@ -273,7 +273,7 @@ def test_without_a_direction_all_are_kept() -> None:
     models = known(*(version(number, metrics={"drift": number}) for number in (1, 2, 3)))
     found = make_plan(models, RetentionRules.build(best=["drift:1"]), NOW)
     assert found.chosen == ()
-    assert {each.reason for each in found.verdicts} == {"the direction of drift is not known"}
+    assert {each.reason for each in found.verdicts} == {"the direction of drift is unknown"}
 
 
 @pytest.mark.parametrize("text", ["", "auc", "auc:", "auc:0", ":3", "-:3", "-loss:3:max", "auc:3:best", "auc:-1"])
@@ -310,18 +310,18 @@ def test_a_policy_is_read() -> None:
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        ({"archiv": {"keep": 3}}, "retention.archiv: there is no key 'archiv' here; did you mean 'archive'"),
+        ({"archiv": {"keep": 3}}, "retention.archiv: unknown key 'archiv'; did you mean 'archive'"),
         ({"archive": {"older-than": "3d"}}, "retention.archive.older-than: .*did you mean 'older_than'"),
         ({"archive": {"xyzzy": 3}}, "there are: older_than, keep"),
-        ({"archive": {"keep": "3"}}, "retention.archive.keep: is no right value; it is a number"),
+        ({"archive": {"keep": "3"}}, "retention.archive.keep: is not valid; use a number"),
         ({"archive": {"keep": True}}, "it is a number"),
         ({"archive": {"keep": -1}}, "retention.archive: 'keep' keeps -1 versions"),
         ({"archive": {"older_than": "-3d"}}, "retention.archive: '-3d' is no"),
-        ({"archive": {"best": 3}}, "retention.archive.best: is no text"),
-        ({"archive": {"keep_holders": 3}}, "nothing says which versions"),
+        ({"archive": {"best": 3}}, "retention.archive.best: must be text"),
+        ({"archive": {"keep_holders": 3}}, "no rule selects versions"),
         ({"prune": {"keep": 3}}, "retention.prune: has no 'older_than'"),
-        ({"prune": [3]}, "retention.prune: is no mapping"),
-        (3, "retention: is no mapping"),
+        ({"prune": [3]}, "retention.prune: must be a mapping"),
+        (3, "retention: must be a mapping"),
     ],
 )
 def test_a_slip_in_a_policy_is_told(document: Any, words: str) -> None:

@@ -116,7 +116,7 @@ def test_what_the_parser_takes_the_schema_takes(policy: Any) -> None:
 #: What only a program can tell: queries, names of stages and fields, circles, how large a number in a text is.
 BEYOND = re.compile(r"where|there is no stage|there is no field|needs a name|can't be a name|elephants|characters|-1|is no size"
                     r"|taken apart|only a shell|no whole path|no program|into the code|is no account|is no principal|has '|use the variables|there is no \{|time limit|two checks"
-                    r"|'0s'|'25h'|no time that|at most 24h|NUL|has 51|is no command|says nothing")  # fmt: skip
+                    r"|'0s'|'25h'|no time that|at most 24h|NUL|has 51|is not a command|has no value")  # fmt: skip
 
 
 def mistakes() -> Iterator[Any]:
@@ -189,7 +189,7 @@ def test_the_documents_as_a_whole(name: str, document: Any, good: bool) -> None:
 
 
 def test_a_schema_that_there_is_not() -> None:
-    with pytest.raises(InvalidInput, match="there is no schema 'modle'; did you mean 'model'"):
+    with pytest.raises(InvalidInput, match="unknown schema 'modle'; did you mean 'model'"):
         schemas.text("modle")
 
 

@@ -182,7 +182,7 @@ def test_a_rollback_skips_the_deleted_and_stops_at_the_archived() -> None:
 def test_what_a_rollback_would_go_to_is_kept() -> None:
     chains = {"production": chain(1, 2, 3), "staging": chain(1, None)}
     table = StageTable(stages={"production": 3})
-    with pytest.raises(Conflict, match="m@2 is what a rollback of production would go to"):
+    with pytest.raises(Conflict, match="m@2 is the rollback target of production"):
         rollback.check_rollback_targets(table, "m", VersionRanges.from_numbers([2]), chains)
     rollback.check_rollback_targets(table, "m", VersionRanges.from_numbers([1]), chains)
     rollback.check_rollback_targets(
@@ -194,9 +194,9 @@ def test_what_a_rollback_would_go_to_is_kept() -> None:
 def test_a_rollback_to_a_named_holder() -> None:
     line, table = chain(1, 2, 3, 4), StageTable(stages={"production": 4})
     assert [rollback.find_rollback_target(table, "m", "production", line, to) for to in (None, 3, 2, 1)] == [3, 3, 2, 1]
-    with pytest.raises(InvalidInput, match="m@9 never held production; a rollback can go to m@3 m@2 m@1"):
+    with pytest.raises(InvalidInput, match="m@9 never held production; possible targets: m@3 m@2 m@1"):
         rollback.find_rollback_target(table, "m", "production", line, 9)
-    with pytest.raises(InvalidInput, match="production of m is at m@4 already; a rollback can go to m@3"):
+    with pytest.raises(InvalidInput, match="production of m is already m@4; possible targets: m@3"):
         rollback.find_rollback_target(table, "m", "production", line, 4)
     with pytest.raises(InvalidInput, match="there is no version to roll back to"):
         rollback.find_rollback_target(StageTable(), "m", "production", chain(), 1)
@@ -205,7 +205,7 @@ def test_a_rollback_to_a_named_holder() -> None:
 @pytest.mark.parametrize(
     ("archived", "deleted", "to", "error", "words"),
     [
-        ([3], [], None, Conflict, "m@3, .* is archived; registry restore m@3 first, or .* --to 2 goes to the next"),
+        ([3], [], None, Conflict, "m@3, .* is archived; run 'registry restore m@3' first, or .* --to 2"),
         ([3, 2], [], 3, Conflict, "or registry rollback m production --to 1 goes"),
         ([1], [], 1, Conflict, "--to 3 goes"),  # nothing behind it: the nearest
         ([1, 2, 3], [], 2, Conflict, "first, or promote another version"),
