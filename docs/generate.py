@@ -57,7 +57,7 @@ PIPES = {
     "promote": "the reference that the stage points to now.",
     "demote": "the model.",
     "approve": "the reference.",
-    "restore": "the references that were restored, one a line; nothing when there was nothing to do.",
+    "restore": "the references that were restored, one per line; nothing when there was nothing to do.",
     "completion": "the script.",
     "observe": "the reference of the version.",
     "profile": "the reference of the version.",

@@ -33,7 +33,7 @@ def holds(metrics: dict[str, float], condition: str) -> bool:
     """Whether the condition holds; prints a line that says so."""
     match = CONDITION.match(condition)
     if match is None:
-        sys.exit(f"error: '{condition}' is no condition; write METRIC>=NUMBER")
+        sys.exit(f"error: '{condition}' is not a condition; use METRIC>=NUMBER")
     name, operator, text = match.groups()
     bound: float | None
     try:
@@ -58,7 +58,7 @@ def main() -> int:
     metrics = metrics_of(reference)
     if metrics is None:
         sys.exit(f"error: there is no version {reference}")
-    return 0 if False not in [holds(metrics, condition) for condition in conditions] else 1  # each is told
+    return 0 if False not in [holds(metrics, condition) for condition in conditions] else 1  # each is reported
 
 
 if __name__ == "__main__":

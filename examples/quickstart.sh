@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The main job on real input: train, register, promote, compare, serve, roll back, verify.
+# A tour with a real model: train, register, promote, compare, serve, roll back, verify.
 # Needs `registry` and scikit-learn (`make demo` sets both up).
 #
-#   quickstart.sh [FOLDER]        works in FOLDER (.demo unless you name one), and makes it anew each time
+#   quickstart.sh [FOLDER]        works in FOLDER (default: .demo), which is recreated each time
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=${1:-.demo}
 
 if [ -e "$work" ]; then
-    [ -e "$work/made-by-quickstart" ] || { echo "error: '$work' is not ours; name another folder" >&2; exit 4; }
-    chmod -R u+w "$work" && rm -rf "$work" # what is registered is read-only
+    [ -e "$work/made-by-quickstart" ] || { echo "error: '$work' was not created by this script; choose another folder" >&2; exit 4; }
+    chmod -R u+w "$work" && rm -rf "$work" # registered files are read-only
 fi
 mkdir -p "$work" && cd "$work"
 touch made-by-quickstart
@@ -19,17 +19,17 @@ unset REGISTRY_HOME
 say() { printf '\n# %s\n' "$*"; }
 run() { printf '$ %s\n' "$1"; eval "$1"; }
 
-say "A registry is a folder."
+say "Create a registry. It is just a folder."
 run 'registry init models-registry'
 run 'export REGISTRY_HOME="$PWD/models-registry"'
 
-say "Train a small model and register what came out, with its params and metrics."
+say "Train a small model and register it with its params and metrics."
 run 'python train.py out --depth 1 --trees 3'
 run 'registry register cancer out/model.joblib \
     --params-file out/params.yaml --metrics-file out/metrics.json \
     --tag team=oncology --message "three stumps"'
 
-say "A second one goes to staging, and from there to production."
+say "Train a second one; promote it to staging, then to production."
 run 'python train.py out --depth 2 --trees 10'
 run 'registry register cancer out/model.joblib \
     --params-file out/params.yaml --metrics-file out/metrics.json \
@@ -38,7 +38,7 @@ run 'registry promote cancer@2 staging'
 run 'registry promote cancer@staging production --expect none \
     --reason "first release"'
 
-say "A better one: side by side with the others, then live."
+say "Train a better one, compare it with the others, and promote it."
 run 'python train.py out --depth 8 --trees 200'
 run 'registry register cancer out/model.joblib \
     --params-file out/params.yaml --metrics-file out/metrics.json \
@@ -47,15 +47,15 @@ run 'registry versions cancer'
 run 'registry promote cancer@3 production --expect 2 \
     --reason "better auc on the test set"'
 
-say "Whoever serves it asks for a path, and loads it from there."
+say "A service asks for the path of the production model and loads it."
 run 'registry path cancer@production model.joblib'
 run 'python predict.py "$(registry path cancer@production model.joblib)"'
 
-say "Something is wrong with it: back to what was live before."
+say "Something is wrong with it: roll back to the previous version."
 run 'registry rollback cancer production --expect 3 --reason "errors since 10:40"'
 run 'registry path cancer@production'
 
-say "What happened, and is everything as it was stored?"
+say "Show what happened, and verify every file."
 run 'registry history cancer'
 run 'registry list'
 run 'registry verify'

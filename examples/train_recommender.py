@@ -47,7 +47,7 @@ def main() -> None:
     bought, held_back = purchases(options.seed)
     model = TruncatedSVD(options.factors, random_state=options.seed).fit(bought)
     scores = model.inverse_transform(model.transform(bought))
-    scores[bought > 0] = -np.inf  # nobody wants to be shown what he has
+    scores[bought > 0] = -np.inf  # do not recommend what the user already has
     shown = np.argsort(-scores, axis=1)[:, :SHOWN]
     hits = (shown == held_back[:, None]).any(axis=1)
     metrics = {"recall_at_10": round(float(hits.mean()), 4), "coverage": round(len(np.unique(shown)) / PRODUCTS, 4)}

@@ -10,7 +10,7 @@ EXIT_CODES = {
     1: "failed",
     2: "usage",
     3: "not found",
-    4: "conflict: exists already, is protected, or was changed by somebody else",
+    4: "conflict: already exists, is protected, or was changed concurrently",
     5: "refused by a policy or a check",
     6: "integrity: what is stored is damaged",
     7: "lock timeout: try again later",

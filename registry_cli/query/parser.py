@@ -190,8 +190,8 @@ def _parse_amount(field: QueryField, token: Token, read: Callable[[], _T]) -> _T
 
 def _unexpected_value(field: QueryField, token: Token, error: InvalidInput | None = None) -> InvalidInput:
     hint = error.hint if error and field.type != fields.TIME else _EXAMPLES[field.type]
-    found = error.message if error else f"{escape_for_message(token.text)} is not"
-    return token.error(f"expected {field.type}: {found},", hint)
+    found = f": {error.message}" if error else f", not {escape_for_message(token.text)}"
+    return token.error(f"expected {field.type}{found},", hint)
 
 
 DEPTH = 100

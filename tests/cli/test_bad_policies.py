@@ -40,7 +40,7 @@ EVERYWHERE = {
     "circular": Case("policy: {production: {from: [staging]}, staging: {from: [production]}}", "circular: "),
     "circular by itself": Case("policy: {staging: {from: [staging]}}", "circular: staging is entered from staging"),
     "negative age": Case("policy: {production: {require: {min_age_in_stage: -2d}}}", "policy.production.require.min_age_in_stage: '-2d'"),
-    "negative size": Case("policy: {production: {require: {max_size: -1}}}", "policy.production.require.max_size: '-1' is no size"),
+    "negative size": Case("policy: {production: {require: {max_size: -1}}}", "policy.production.require.max_size: '-1' is not a valid size"),
     "negative amount": Case("policy: {production: {against_current: {auc: {max_drop: -0.1}}}}", "max_drop: is not a valid amount"),
     "negative time limit": Case("policy: {production: {checks: [{run: x, time_limit: -3s}]}}", "checks.0.time_limit: '-3s'"),
     "broken query": Case("policy: {production: {require: {where: 'metrics.auc >='}}}", "policy.production.require.where: "),

@@ -42,7 +42,7 @@ class TestQuickstart:
 
         shown = done.stdout
         assert str(registry.path("cancer@3", "model.joblib")) in shown
-        assert "benign with probability" in shown
+        assert "patient 1: predicted " in shown
         assert "OK: 1 model, 3 versions, " in done.stderr
         verbs = {line.split()[2] for line in lines(shown, "$ registry")}
         assert verbs == {

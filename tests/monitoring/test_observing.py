@@ -81,7 +81,7 @@ def test_the_model_is_not_locked_and_not_changed(churn: Registry) -> None:
         ({}, {}, "no metric given"),
         ({"auc": float("nan")}, {}, "not a finite number"),
         ({"auc": "high"}, {}, "not a number"),
-        ({"": 1}, {}, "can't be a name"),
+        ({"": 1}, {}, "invalid name"),
         ({"auc": 1}, {"at": "2026-03-02"}, "in the future"),
         ({"auc": 1}, {"at": datetime(2027, 1, 1, tzinfo=timezone.utc)}, "in the future"),
         ({"auc": 1}, {"at": "soon"}, "not a valid time"),
@@ -89,7 +89,7 @@ def test_the_model_is_not_locked_and_not_changed(churn: Registry) -> None:
         ({"auc": 1}, {"samples": 1.5}, "number of samples"),
         ({"auc": 1}, {"slice": {"country": "de,fr"}}, "a comma"),
         ({"auc": 1}, {"slice": {"country": "a\nb"}}, "control character"),
-        ({"auc": 1}, {"target": "a\nb"}, "can't be a name"),
+        ({"auc": 1}, {"target": "a\nb"}, "invalid name"),
     ],
 )
 def test_what_is_refused_leaves_nothing(

@@ -90,8 +90,8 @@ def test_a_document_of_ones_own_is_filled_in() -> None:
         ("{text: '{modell}'}", "did you mean 'model'?"),
         ("{text: '{}'}", "unknown field '{}'"),
         ("{text: 'a { b'}", "unknown field '{'"),
-        ("{text: '{model.__class__}'}", "there is no field"),
-        ("{text: '{ref!r}'}", "there is no field"),
+        ("{text: '{model.__class__}'}", "unknown field"),
+        ("{text: '{ref!r}'}", "unknown field"),
         ("{a: [[[[[[[[[[[[[[[['x']]]]]]]]]]]]]]]]}", "nested too deeply"),
     ],
 )

@@ -100,7 +100,7 @@ def test_declarations() -> None:
         ({"drift": None}, "line 5: metrics.drift: 'None' is not a direction"),
         ({"drift": True}, "line 5"),
         ({"drift": ["lower"]}, "line 5"),
-        ({"a=b": "lower"}, "line 4: metrics.a=b: 'a=b' can't be a name"),
+        ({"a=b": "lower"}, "line 4: metrics.a=b: invalid name 'a=b'"),
         (["drift"], "line 4: metrics: is not a mapping"),
         ("lower", "line 4"),
     ],

@@ -163,9 +163,9 @@ def test_what_the_core_schema_says(text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "word"),
     [
-        ("a: 1\nb: 2\na: 3", 3, "again, first in line 1"),
-        ("x:\n  a: 1\n  'a': 2", 3, "again, first in line 2"),
-        ("a: 1\n1: a\n'1': b", 3, "again"),
+        ("a: 1\nb: 2\na: 3", 3, "is repeated, first in line 1"),
+        ("x:\n  a: 1\n  'a': 2", 3, "is repeated, first in line 2"),
+        ("a: 1\n1: a\n'1': b", 3, "is repeated"),
         ("a: 1\nb: &x 2", 2, "anchors"),
         ("a: 1\nb: *x", 2, "anchors"),
         ("a: 1\n<<: {b: 2}", 2, "merge"),

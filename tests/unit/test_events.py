@@ -70,7 +70,7 @@ def test_merged_opens_no_history_before_it_is_due() -> None:
 def test_an_action_that_there_is_not() -> None:
     with pytest.raises(InvalidInput, match="unknown action 'promote'; did you mean 'promoted'"):
         event_history.parse_event_filter(None, None, ["registered", "promote"])
-    with pytest.raises(InvalidInput, match="there are registered, promoted"):
+    with pytest.raises(InvalidInput, match="available: registered, promoted"):
         event_history.parse_event_filter(None, None, ["xyz"])
     with pytest.raises(InvalidInput, match="ends before it begins"):
         event_history.parse_event_filter("2026-03-02T00:00:00.000Z", "2026-03-01T00:00:00.000Z", [])

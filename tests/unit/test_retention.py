@@ -316,7 +316,7 @@ def test_a_policy_is_read() -> None:
         ({"archive": {"keep": "3"}}, "retention.archive.keep: is not valid; use a number"),
         ({"archive": {"keep": True}}, "it is a number"),
         ({"archive": {"keep": -1}}, "retention.archive: 'keep' keeps -1 versions"),
-        ({"archive": {"older_than": "-3d"}}, "retention.archive: '-3d' is no"),
+        ({"archive": {"older_than": "-3d"}}, "retention.archive: '-3d' is not"),
         ({"archive": {"best": 3}}, "retention.archive.best: must be text"),
         ({"archive": {"keep_holders": 3}}, "no rule selects versions"),
         ({"prune": {"keep": 3}}, "retention.prune: has no 'older_than'"),

@@ -114,9 +114,9 @@ def test_what_the_parser_takes_the_schema_takes(policy: Any) -> None:
 
 
 #: What only a program can tell: queries, names of stages and fields, circles, how large a number in a text is.
-BEYOND = re.compile(r"where|there is no stage|there is no field|needs a name|can't be a name|elephants|characters|-1|is no size"
-                    r"|taken apart|only a shell|no whole path|no program|into the code|is no account|is no principal|has '|use the variables|there is no \{|time limit|two checks"
-                    r"|'0s'|'25h'|no time that|at most 24h|NUL|has 51|is not a command|has no value")  # fmt: skip
+BEYOND = re.compile(r"where|unknown stage|unknown field|requires a name|invalid name|elephants|characters|-1|is not a valid size"
+                    r"|cannot be parsed|only a shell|not an absolute path|file of the artifact|into the code|not a valid account|not a valid principal|contains '|use the variables|unknown placeholder|time limit|duplicate check"
+                    r"|'0s'|'25h'|out of range|at most 24h|NUL|has 51|is not a command|has no value")  # fmt: skip
 
 
 def mistakes() -> Iterator[Any]:
