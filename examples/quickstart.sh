@@ -43,7 +43,7 @@ run 'python train.py out --depth 8 --trees 200'
 run 'registry register cancer out/model.joblib \
     --params-file out/params.yaml --metrics-file out/metrics.json \
     --tag team=oncology --message "200 trees"'
-run 'registry versions cancer'
+run 'registry versions cancer --format table'
 run 'registry promote cancer@3 production --expect 2 \
     --reason "better auc on the test set"'
 
@@ -56,6 +56,6 @@ run 'registry rollback cancer production --expect 3 --reason "errors since 10:40
 run 'registry path cancer@production'
 
 say "Show what happened, and verify every file."
-run 'registry history cancer'
-run 'registry list'
+run 'registry history cancer --format table'
+run 'registry list --format table'
 run 'registry verify'

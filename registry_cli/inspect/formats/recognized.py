@@ -1,6 +1,6 @@
 """Formats of which only the header, or a list of what is inside, is read: one function a format.
 
-They are recognised by more than one mark, as any other format, and say why no numbers are counted.
+They are recognised by more than one mark, as any other format, and state why no numbers are counted.
 """
 
 from __future__ import annotations
