@@ -46,7 +46,7 @@ SLIPS: list[tuple[str, int, str, str]] = [
     ("rename chrun churn", 3, "there is no model 'chrun'", "did you mean 'churn'?"),
     ("diff chrun@1 churn@2", 3, "there is no model 'chrun'", "did you mean 'churn'?"),
     ("register leavers churn", 3, "there is no file or folder 'churn'", ""),
-    ("show xyzzy", 3, "there is no model 'xyzzy'", "registry list shows the models that are here"),
+    ("show xyzzy", 3, "there is no model 'xyzzy'", "run 'registry list'"),
     ("promote churn@1 prod", 2, "there is no stage 'prod'", "did you mean 'production'?"),
     ("check churn@1 stagign", 2, "there is no stage 'stagign'", "did you mean 'staging'?"),
     ("path churn@prodcution", 3, "churn has no version at 'prodcution'", "did you mean 'production'?"),
@@ -69,7 +69,7 @@ SLIPS: list[tuple[str, int, str, str]] = [
     ("fetch churn@1 out", 2, "unexpected argument 'out'", "did you mean 'registry fetch churn@1 -o out'?"),
     ("search metrics.auc > 0.9", 2, "", "did you mean 'registry search 'metrics.auc > 0.9''?"),
     # values
-    ("log-metric churn@1 auc=0,93", 2, "metric 'auc' is '0,93', which is not a number; use a decimal point", "correct it, or leave it out with --skip-invalid"),
+    ("log-metric churn@1 auc=0,93", 2, "metric 'auc' is '0,93', which is not a number; use a decimal point", "fix it or skip it with --skip-invalid"),
     ("register churn model.pkl -m why", 2, "", "-m is --metric, as in -m auc=0.93; a text is given with --message"),
 ]  # fmt: skip
 

@@ -138,7 +138,7 @@ class TestGate:
 
     def test_a_version_that_is_not_there(self, run: Run) -> None:
         done = run("python", EXAMPLES / "gate.py", "shop@9", "recall>=0")
-        assert (done.returncode, done.stderr) == (1, "error: there is no version shop@9\n")
+        assert (done.returncode, done.stderr) == (1, "error: version shop@9 not found\n")
 
 
 class TestTrainingWithTheApi:

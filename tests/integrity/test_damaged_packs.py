@@ -121,7 +121,7 @@ def test_cut_off(tmp_path: Path, kind: str, left: float) -> None:
 def test_something_behind_its_end(tmp_path: Path, kind: str, more: bytes) -> None:
     packed = made(tmp_path, kind)
     packed.write(packed.pack.read_bytes() + more)
-    assert_refused(packed, tmp_path, "behind its end")
+    assert_refused(packed, tmp_path, "data after its end")
 
 
 Change = Callable[[list[tuple[tarfile.TarInfo, bytes]]], None]

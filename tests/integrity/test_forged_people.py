@@ -56,8 +56,8 @@ FORGERIES: dict[str, tuple[int, str, Callable[[Store], None]]] = {
     "copied as it is": (1, "production", lambda store: put(store, 1, {**said(store, 1), "approvals": said(store, 5)["approvals"]})),
     "for another stage": (5, "staging", lambda store: forged(store, 5, "staging")),
     "by another person": (5, "staging", lambda store: forged(store, 5, "staging", by="dave", id="e" * 32)),
-    "no list": (1, "production", lambda store: put(store, 1, {**said(store, 1), "approvals": {"by": "carol"}})),
-    "no mapping": (1, "production", lambda store: put(store, 1, {**said(store, 1), "approvals": ["carol"]})),
+    "must be a list": (1, "production", lambda store: put(store, 1, {**said(store, 1), "approvals": {"by": "carol"}})),
+    "must be a mapping": (1, "production", lambda store: put(store, 1, {**said(store, 1), "approvals": ["carol"]})),
 }  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def test_what_can_not_be_read_is_told(home: Path, tmp_path: Path) -> None:
     assert "line 1" in broken.lost[0]
     assert first.metrics["auc"] == 0.93
     assert (fraud.model, fraud.metrics) == ("fraud", {})
-    with pytest.raises(InvalidInput, match="is no folder"):
+    with pytest.raises(InvalidInput, match="is not a folder"):
         list(bentoml.read(home / "models" / "churn" / "latest"))
     with pytest.raises(NotFound, match="contains no BentoML model"):
         list(bentoml.read(tmp_path / "bentoml" / "models" / "churn" / "a1" / ".."))

@@ -155,7 +155,7 @@ def test_a_list_of_a_folder_that_leaves_it(repository: Path) -> None:
     (repository / "evil.dvc").write_text(f"outs:\n- md5: {digest}.dir\n  path: evil\n")
     (found,) = dvc_import.read(repository / "evil.dvc")
     assert found.named == {}
-    assert "is no path inside an artifact" in found.lost[0]
+    assert "is not a valid path inside an artifact" in found.lost[0]
 
 
 def test_nothing_of_dvc(tmp_path: Path) -> None:

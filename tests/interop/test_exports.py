@@ -109,8 +109,13 @@ def test_flavors(
         ({"model.pkl": b"x"}, {}, "prophet", "unknown flavor 'prophet'"),
         ({"a.pkl": b"x", "b.pkl": b"y"}, {}, "sklearn", "2 files of .* could be the model: a.pkl, b.pkl"),
         ({"a.bin": b"x"}, {}, "sklearn", "has no file that sklearn"),
-        ({"a.pt": b"PK"}, {"framework": "torch 2.0", "contents": {"kind": "state_dict"}}, None, "not the code"),
-        ({"sub/m.onnx": b"x"}, {"format": "onnx"}, None, "lies in a folder"),
+        (
+            {"a.pt": b"PK"},
+            {"framework": "torch 2.0", "contents": {"kind": "state_dict"}},
+            None,
+            "without the model code",
+        ),
+        ({"sub/m.onnx": b"x"}, {"format": "onnx"}, None, "is in a subfolder"),
     ],
 )
 def test_what_mlflow_could_not_load_is_refused(
@@ -261,7 +266,7 @@ def test_nothing_is_left_of_an_export_that_fails(reg: Registry, make: Make, tmp_
     ref = make({"model.pkl": b"\x80\x04."}, **SKLEARN)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("mine")
-    with pytest.raises(Conflict, match="exists already"):
+    with pytest.raises(Conflict, match="already exists"):
         reg.export(ref, tmp_path / "out", format=kind)
     if kind != "mlflow":
         with pytest.raises(InvalidInput, match="has no flavors"):

@@ -138,8 +138,8 @@ def test_nothing_of_hugging_face(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="is not a Hugging Face model"):
         list(huggingface.read(tmp_path))
     (tmp_path / "folder.md").mkdir()
-    with pytest.raises(NotFound, match="no file of a model"):
+    with pytest.raises(NotFound, match="no model files"):
         list(huggingface.read(tmp_path))
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InvalidInput, match="is no folder"):
+    with pytest.raises(InvalidInput, match="is not a folder"):
         list(huggingface.read(tmp_path / "file"))

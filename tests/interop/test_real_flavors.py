@@ -79,7 +79,7 @@ def test_packages_have_the_release_that_the_file_tells(out: Out) -> None:
 
 @pytest.mark.parametrize("name", ["state.pt", "legacy.pt"])
 def test_weights_alone_are_no_model(name: str, out: Out) -> None:
-    with pytest.raises(InvalidInput, match="has the weights of a model"):
+    with pytest.raises(InvalidInput, match="contains PyTorch weights"):
         out(SCANNING / name)
 
 

@@ -113,7 +113,7 @@ def test_a_registry_says_what_is_captured(lab: Lab) -> None:
     assert lab.document(3) == {}
     for line, words in (
         ("lineage: [gti]", "unknown lineage part 'gti'"),
-        ("lineage: {git: true}", "no list"),
+        ("lineage: {git: true}", "must be a list"),
         ("linage: []", "did you mean 'lineage'"),
     ):
         config.write_text(f"{before}{line}\n")

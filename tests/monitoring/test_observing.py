@@ -312,7 +312,7 @@ def test_formats(kind: str, text: str, expected: list[tuple[str, object, str, ob
         ("a.jsonl", '{"auc":1}\n{"auc":\n', "a.jsonl, line 2 is not JSON"),
         ("a.jsonl", "[1]\n", "is not an object"),
         ("a.jsonl", '{"auc":1,"n":0}\n', "number of samples"),
-        ("a.jsonl", '{"name":"auc"}\n', "a name and no value"),
+        ("a.jsonl", '{"name":"auc"}\n', "a name but no value"),
         ("a.txt", "auc 1", "unknown format of 'a.txt'"),
         ("a.json", "[" * 100_000, "is not JSON"),
     ],

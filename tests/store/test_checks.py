@@ -91,7 +91,7 @@ def test_nothing_runs_that_is_not_trusted(reg: Registry, make_file: Make, tmp_pa
             with pytest.raises(Refused, match=r"not trusted.*review them with 'registry trust churn'"):
                 registry.promote("churn@1", "production", verify=verify, dry_run=dry_run)
         for name in ("churn", "fresh"):
-            with pytest.raises(Refused, match=rf"not trusted.*registry trust {name} shows them"):
+            with pytest.raises(Refused, match=rf"not trusted.*review them with 'registry trust {name}'"):
                 registry.register(name, [make_file()], stage="production")
     assert not (tmp_path / "ran").exists()
     assert snapshot(reg.root) == before

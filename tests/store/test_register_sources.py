@@ -56,7 +56,7 @@ def test_a_link_that_is_named_is_followed_once(reg: Registry, folder: Path, tmp_
     reg.register("churn", [tmp_path / "latest"])
     assert [entry.path for entry in reg.artifacts.files("churn")] == ["m"]
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(InvalidInput, match="leads to itself"):
+    with pytest.raises(InvalidInput, match="is a symbolic link to itself"):
         reg.register("churn", [tmp_path / "loop"])
 
 

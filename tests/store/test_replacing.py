@@ -233,7 +233,7 @@ LATE: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("late", LATE)
 def test_what_comes_while_the_copy_is_made_stays(churn: Registry, out: Path, late: str) -> None:
-    with pytest.raises(Conflict, match="was changed while its replacement was made"):
+    with pytest.raises(Conflict, match="was changed while its replacement was written"):
         churn.fetch("churn@2", out, replace=True, progress=Meanwhile(lambda: LATE[late](out)))
     assert (out / "sub/weights.bin").read_text() == "weights 1"
     assert "late" not in late or (out / "late.txt").exists()
@@ -275,7 +275,7 @@ def test_what_comes_right_before_the_exchange_stays(
     monkeypatch.setattr(replacement, "renameat2", late_then(original) if exchange else lambda *_: False)
     if not exchange:
         monkeypatch.setattr(os, "rename", late_then(rename))
-    with pytest.raises(Conflict, match="was changed while its replacement was made"):
+    with pytest.raises(Conflict, match="was changed while its replacement was written"):
         churn.fetch("churn@2", out, replace=True)
     assert done
     monkeypatch.undo()
@@ -434,7 +434,7 @@ def test_a_file_is_written_where_there_are_no_hard_links(
     monkeypatch.setattr(os, "link", refuse)
     with replacement.atomic_output(tmp_path / "card.md") as temporary:
         temporary.write_text("first")
-    with pytest.raises(Conflict, match="exists already"), replacement.atomic_output(tmp_path / "card.md") as temporary:
+    with pytest.raises(Conflict, match="already exists"), replacement.atomic_output(tmp_path / "card.md") as temporary:
         temporary.write_text("second")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("card.md", "first")]
 

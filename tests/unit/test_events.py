@@ -72,5 +72,5 @@ def test_an_action_that_there_is_not() -> None:
         event_history.parse_event_filter(None, None, ["registered", "promote"])
     with pytest.raises(InvalidInput, match="available: registered, promoted"):
         event_history.parse_event_filter(None, None, ["xyz"])
-    with pytest.raises(InvalidInput, match="ends before it begins"):
+    with pytest.raises(InvalidInput, match="is before its start"):
         event_history.parse_event_filter("2026-03-02T00:00:00.000Z", "2026-03-01T00:00:00.000Z", [])

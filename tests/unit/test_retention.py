@@ -312,7 +312,7 @@ def test_a_policy_is_read() -> None:
     [
         ({"archiv": {"keep": 3}}, "retention.archiv: unknown key 'archiv'; did you mean 'archive'"),
         ({"archive": {"older-than": "3d"}}, "retention.archive.older-than: .*did you mean 'older_than'"),
-        ({"archive": {"xyzzy": 3}}, "there are: older_than, keep"),
+        ({"archive": {"xyzzy": 3}}, "available: older_than, keep"),
         ({"archive": {"keep": "3"}}, "retention.archive.keep: is not valid; use a number"),
         ({"archive": {"keep": True}}, "it is a number"),
         ({"archive": {"keep": -1}}, "retention.archive: 'keep' keeps -1 versions"),
