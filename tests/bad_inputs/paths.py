@@ -39,9 +39,9 @@ def a_loop_of_links(world: World, case: Case) -> None:
 @scenario("P-04")
 def a_folder_inside_itself(world: World, case: Case) -> None:
     folder = world.make("dir/model.bin").parent
-    (folder / "is repeated").symlink_to(".")
+    (folder / "again").symlink_to(".")
     world.refused(5, "register", "m", folder)
-    (folder / "is repeated").unlink()
+    (folder / "again").unlink()
     (folder / "up").symlink_to("..")
     world.refused(5, "register", "m", folder)
 

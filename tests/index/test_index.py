@@ -272,7 +272,7 @@ SEALED_EDITS: dict[str, tuple[str, Callable[[Registry], object]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("racy", [True, False], ids=["concurrently", "long ago"])
+@pytest.mark.parametrize("racy", [True, False], ids=["just now", "long ago"])
 @pytest.mark.parametrize("change", BEHIND_ITS_BACK.values(), ids=BEHIND_ITS_BACK)
 def test_it_answers_as_the_files_do(change: Callable[[Registry], object], racy: bool, reg: Registry) -> None:
     if racy:

@@ -375,7 +375,7 @@ def test_nothing_is_written_over(origin: Registry, tmp_path: Path) -> None:
     for name in ("churn@2", "out", "out.zip"):
         with pytest.raises(InvalidInput, match="is not a valid bundle name"):
             origin.export(["churn@1"], tmp_path / name)
-    with pytest.raises(NotFound, match="folder .* not found"):
+    with pytest.raises(NotFound, match=r"folder .* not found"):
         origin.export(["churn@1"], tmp_path / "no" / "out.tar")
     with pytest.raises(InvalidInput, match="inside the registry"):
         origin.export(["churn@1"], origin.root / "models" / "out.tar")

@@ -98,7 +98,7 @@ def test_links_are_followed_inside_of_the_model_only(repository: Path, tmp_path:
     (snapshots / "all").symlink_to(secret)
     (snapshots / "gone").symlink_to("../../blobs/nothing")
     (snapshots / "loop").symlink_to("loop")
-    (snapshots / "is repeated").symlink_to("onnx")
+    (snapshots / "again").symlink_to("onnx")
     os.mkfifo(snapshots / "pipe")
     (found,) = huggingface.read(snapshots)
     assert sorted(found.named) == ["README.md", "config.json", "onnx/model.onnx"]

@@ -89,7 +89,7 @@ def test_what_was_deleted_does_not_come_back(reg: Registry, tiny: Tiny) -> None:
     reg.delete(["churn@1"])
     (again,) = reg.import_(f"tiny:{folder}")
     assert (again.status, again.ref, again.why) == ("skipped", "", "already imported as churn@1, which was deleted")
-    (anew,) = reg.import_(f"tiny:{folder}", merge=True, request_id="is repeated")
+    (anew,) = reg.import_(f"tiny:{folder}", merge=True, request_id="again")
     assert (anew.status, anew.ref) == ("imported", "churn@2")
 
 

@@ -134,7 +134,7 @@ def test_nothing_of_mlflow(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("no database")
     with pytest.raises(InvalidInput, match="is not an SQLite database"):
         list(mlflow_import.read(tmp_path))
-    with pytest.raises(NotFound, match="file or folder .* not found"):
+    with pytest.raises(NotFound, match=r"file or folder .* not found"):
         list(mlflow_import.read(tmp_path / "nothing"))
     (tmp_path / "mlruns" / "models").mkdir(parents=True)
     (tmp_path / "mlflow.db").unlink()

@@ -94,7 +94,7 @@ def test_a_whole_model_goes_and_comes_back_equal(origin: Registry, site: Registr
     site.fetch("churn@2", tmp_path / "two")
     assert (tmp_path / "two/sub/model.bin").read_bytes() == b"weights 2\n" * 400
     assert site.admin.gc(age=0) == []
-    again = Registry.init(tmp_path / "is repeated", author="carol")
+    again = Registry.init(tmp_path / "again", author="carol")
     stream = io.BytesIO()
     origin.export(None, stream)
     stream.seek(0)

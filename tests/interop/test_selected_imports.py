@@ -150,6 +150,6 @@ def test_the_command_says_what_it_left_out(reg: Registry, folder: Path) -> None:
     done = run("import", source, "--exclude", "*.log", root=reg.root)
     assert done.code == 0
     assert "tiny@1: excluded run.log, .git/, __pycache__/ (2)" in done.err
-    item = run("import", source, "--as", "is repeated", "--json", "--dry-run", root=reg.root).json["items"][0]
+    item = run("import", source, "--as", "again", "--json", "--dry-run", root=reg.root).json["items"][0]
     assert [each["pattern"] for each in item["excluded"]] == [".git/", "__pycache__/"]
     assert item["empty_folders"] == []

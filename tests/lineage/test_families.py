@@ -94,7 +94,7 @@ def test_what_a_person_sees(family: Registry) -> None:
     assert shown.code == 0
     lines = shown.out.splitlines()
     assert lines[0] == "churn@2  production @champion"
-    assert lines[1].startswith("├── made 20")
+    assert lines[1].startswith("├── created 20")
     assert any(line.startswith("├── run          python train.py") for line in lines)
     assert "├── parent       churn@1" in lines
     assert "│   └── parent       base@1" in lines

@@ -44,7 +44,7 @@ def test_the_script_makes_it_again(made: Lab, tmp_path: Path) -> None:
     shim.parent.mkdir()
     shim.write_text(f'#!/bin/sh\nexec {COMMAND[0]} -m registry_cli "$@"\n')
     shim.chmod(0o755)
-    place = tmp_path / "is repeated"
+    place = tmp_path / "again"
     place.mkdir()
     env = variables(PATH=f"{shim.parent}:{Path(sys.executable).parent}:/usr/bin:/bin")
     done = subprocess.run(["sh"], input=script.encode(), cwd=place, env=env, capture_output=True, check=False)

@@ -97,7 +97,7 @@ def test_numbers_continue_when_the_name_is_used_again(churn: Registry, make_file
     churn.promote("churn@5", "production")
     assert is_sound(churn)
     churn.demote("churn", "production")
-    churn.delete("churn", model=True, force=True, reason="is repeated")
+    churn.delete("churn", model=True, force=True, reason="again")
     assert churn.register("churn", [make_file("six")], reuse_name=True).ref == "churn@6"
     assert is_sound(churn)
 

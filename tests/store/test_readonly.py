@@ -50,7 +50,7 @@ def used(reg: Registry, make_file: Make) -> Registry:
 def test_no_reading_verb_changes_a_byte_or_a_time(used: Registry, tmp_path: Path) -> None:
     before = snapshot(used.root)
     first = read_everything(Registry.open(used.root), tmp_path / "out")
-    assert read_everything(Registry.open(used.root), tmp_path / "is repeated") == first
+    assert read_everything(Registry.open(used.root), tmp_path / "again") == first
     assert snapshot(used.root) == before
 
 

@@ -124,7 +124,7 @@ def test_by_another_file_than_the_registrys_own(two: Registry, keys: Path, tmp_p
     kept.mkdir()
     allow(kept, ("alice", keys / "alice"))
     assert codes(two, allowed_signers=kept / "allowed_signers") == [("signature-unknown", "churn@1")]
-    with pytest.raises(NotFound, match="file .* not found"):
+    with pytest.raises(NotFound, match=r"file .* not found"):
         two.admin.verify(signatures=True, allowed_signers=tmp_path / "nothing")
 
 
@@ -156,7 +156,7 @@ def test_nothing_is_signed_where_nothing_is_done(two: Registry, keys: Path) -> N
         lambda: two.approvals.approve("churn@2", "production", sign=""),
         lambda: two.approvals.sign("churn@2", keys),
     ):
-        with pytest.raises(NotFound, match="key .* not found"):
+        with pytest.raises(NotFound, match=r"key .* not found"):
             deed()
     with pytest.raises(InvalidInput, match="cannot sign"):
         two.approvals.sign("churn@2", two.root / "registry.yaml")
