@@ -107,7 +107,7 @@ def parse_template(value: Any, place: Place, source: SettingsSource) -> Template
             if match[1] not in FIELDS:
                 shown = escape_for_message(match[0])
                 hint = suggest(match[1] or "", FIELDS) or f"there are {', '.join(FIELDS)}; write {{{{ for a brace"
-                raise source.error(where, f"there is no field '{shown}'", hint)
+                raise source.error(where, f"unknown field '{shown}'", hint)
     if len(json.dumps(value)) > _LIMIT:
         raise source.error(place, f"has more than {_LIMIT >> 10} KiB", "make it shorter")
     return Template("", value)
