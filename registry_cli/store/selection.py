@@ -181,7 +181,7 @@ class FileSelection:
             raise Refused(f"'{root}' is a registry", "give the files or the folder of the model")
         raise Refused(
             f"'{root}' contains the registry '{folder}'",
-            f"leave it out with `exclude` '/{_escape(name)}', or register only the files of the model",
+            f"exclude it with `exclude` '/{_escape(name)}', or register only the files of the model",
         )
 
     def note_excluded(self, path: str, rule: SelectionRule) -> None:
@@ -224,7 +224,7 @@ class FileSelection:
         what = "looks like a secret" if len(self._found) == 1 else "look like secrets"
         raise Refused(
             f"{', '.join(named)}{more} {what} and {'is' if len(self._found) == 1 else 'are'} not included",
-            f"leave it out with `exclude` '{first}', or store it anyway with `include` '{first}'",
+            f"exclude it with `exclude` '{first}', or store it anyway with `include` '{first}'",
         )
 
     def refuse_empty(self, given: str) -> None:

@@ -155,7 +155,7 @@ def test_what_was_given_stands_above_what_is_found(lab: Lab) -> None:
     assert (found["git"]["branch"], found["git"]["commit"]) == ("release", lab.repo.head)
     assert (found["environment"], found["format"]) == ("a container", "onnx")
     for part, key in (("environment", "digest"), ("git", "patch")):
-        with pytest.raises(InvalidInput, match="no file yet"):
+        with pytest.raises(InvalidInput, match="not a file yet"):
             lab.reg.register("churn", [lab.model], lineage={"extra": {part: {key: f"sha256:{'a' * 64}"}}})
     assert lab.reg.admin.verify().problems == ()
 

@@ -45,7 +45,7 @@ def test_a_family(family: Registry) -> None:
         ("churn@1", "", [("churn@2", "", ["churn@3", "churn@4"])]), ("churn@2", "shown above", []), "risk/fraud@1",
     ]  # fmt: skip
     assert flat(family.lineage("base@1", depth=1).children) == [
-        ("churn@1", "goes on beyond this depth", []), ("churn@2", "goes on beyond this depth", []), "risk/fraud@1",
+        ("churn@1", "more beyond this depth", []), ("churn@2", "more beyond this depth", []), "risk/fraud@1",
     ]  # fmt: skip
     for depth in (0, 201):
         with pytest.raises(InvalidInput):

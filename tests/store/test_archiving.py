@@ -96,7 +96,7 @@ def test_a_reference_to_delete_names_a_version(five: Registry) -> None:
     for verb in (five.archive, five.restore, five.delete):
         with pytest.raises(InvalidInput, match="is a model; expected a version"):
             verb(["churn"])
-    with pytest.raises(InvalidInput, match="needs a `reason`"):
+    with pytest.raises(InvalidInput, match="requires `reason`"):
         five.delete(["churn@1"], force=True)
     for ref in ("churn@9", "other@1"):
         with pytest.raises(NotFound):

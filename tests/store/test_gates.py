@@ -53,7 +53,7 @@ def test_promote_is_refused_and_changes_nothing(gated: Registry) -> None:
         gated.promote("churn@3", "production")
     with pytest.raises(Refused):
         gated.promote("churn@3", "production", dry_run=True)
-    with pytest.raises(InvalidInput, match="`force` needs a reason"):
+    with pytest.raises(InvalidInput, match="`force` requires a reason"):
         gated.promote("churn@3", "production", force=True)
     assert snapshot(gated.root) == before
 

@@ -52,7 +52,7 @@ def test_describe_makes_the_model(reg: Registry, make_file: MakeFile) -> None:
 
 def test_slips(reg: Registry, make_file: MakeFile) -> None:
     reg.register("churn", [make_file()])
-    with pytest.raises(InvalidInput, match="nothing to say"):
+    with pytest.raises(InvalidInput, match="nothing to change"):
         reg.admin.describe("churn")
     with pytest.raises(InvalidInput):
         reg.admin.describe("churn", owner="two\nlines")

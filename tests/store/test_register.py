@@ -201,7 +201,7 @@ def test_a_request_is_carried_out_once(reg: Registry, make_file: Make) -> None:
     assert (two.ref, two.new, two.why) == (one.ref, False, "this request was already executed")
     assert snapshot(reg.root) == before
     assert two.stages == ("staging",)
-    with pytest.raises(Conflict, match="was used before"):
+    with pytest.raises(Conflict, match="was already used"):
         reg.tag("churn@1", {"a": "b"}, request_id="ci-7")
 
 

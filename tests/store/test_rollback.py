@@ -152,7 +152,7 @@ def test_a_second_rollback_within_ten_minutes_is_refused(four: Registry, clock: 
     four.rollback("churn", "production")
     clock.moment += timedelta(minutes=9)
     before = snapshot(four.root)
-    words = "production of churn was rolled back from churn@4 to churn@3 by alice 9 min ago; .* `again` rolls"
+    words = "production of churn was rolled back from churn@4 to churn@3 by alice 9 min ago; .* add `again`"
     with pytest.raises(Conflict, match=words):
         bob.rollback("churn", "production", **options)
     assert snapshot(four.root) == before
@@ -180,7 +180,7 @@ def test_what_is_no_rollback_of_this_stage_does_not_count(four: Registry) -> Non
 def test_a_promotion_between_two_rollbacks_does_not_make_the_second_a_first_one(four: Registry) -> None:
     four.rollback("churn", "production")
     four.promote("churn@4", "production")
-    with pytest.raises(Conflict, match="`again` rolls"):
+    with pytest.raises(Conflict, match="add `again`"):
         four.rollback("churn", "production")
 
 

@@ -160,7 +160,7 @@ def test_a_request_is_carried_out_once(three: Registry) -> None:
     assert (again.before, again.after, again.changed) == (first.before, first.after, False)
     assert three.model("churn").stages["production"] == 1
     three.tag("churn@1", {"a": "b"}, request_id="tag-1")
-    with pytest.raises(Conflict, match="was used before"):
+    with pytest.raises(Conflict, match="was already used"):
         three.undo("churn", request_id="tag-1")
 
 

@@ -31,7 +31,7 @@ def help_(
         registry help --json | jq -r '.verbs[].verb'
     """
     if subject is not None and everything:
-        raise InvalidInput("--all has no effect with a verb or a topic", "leave out one of them")
+        raise InvalidInput("--all has no effect with a verb or a topic", "remove one of them")
     documents = topics.list_topics()
     if subject in documents and subject not in grammar.VERBS:
         _show_topic(cx, subject, topics.read_topic(documents[subject]))

@@ -215,7 +215,7 @@ def card(
     if check and output is not None:
         raise InvalidInput("--check cannot be combined with --output", "remove one of them")
     if cx.form not in (None, "json") and not check:
-        raise InvalidInput(f"a model card can't be printed as {cx.form}", "leave out --format, or add --check")
+        raise InvalidInput(f"a model card can't be printed as {cx.form}", "remove --format, or add --check")
     if force and output is None:
         raise InvalidInput("--force requires --output", "add -o FILE")
     with library_warnings(cx):

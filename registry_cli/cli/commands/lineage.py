@@ -119,7 +119,7 @@ def reproduce(
         _check(cx, ref, python)
         return
     if cx.form not in (None, "json"):
-        raise InvalidInput(f"a script can't be printed as {cx.form}", "leave out --format, or add --check")
+        raise InvalidInput(f"a script can't be printed as {cx.form}", "remove --format, or add --check")
     found = reader.lineage.reproduce(ref)
     script = reproducibility.format_script(found)
     if cx.as_json or cx.quiet:

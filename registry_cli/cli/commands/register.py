@@ -141,7 +141,9 @@ def _name_paths(paths: list[str], name: str | None) -> list[str] | dict[str, str
             raise InvalidInput("standard input needs a file name", "add --as FILENAME")
         return paths
     if "-" not in paths and (len(paths) > 1 or os.path.isdir(paths[0])):
-        raise InvalidInput("--as names one file", "leave it out for a folder or several files, or name the file alone")
+        raise InvalidInput(
+            "--as requires a single file", "remove it for a folder or several files, or name the file alone"
+        )
     named: dict[str, str] = {}
     for path in paths:
         own = name if path == "-" or len(paths) == 1 else os.path.basename(os.path.abspath(path))
@@ -158,7 +160,8 @@ def _report(cx: Session, version: RegisteredVersion) -> None:
     if version.left_out:
         cx.say(version.left_out)
     if version.new:
-        saved = "" if version.added == version.size else f", {format_size(version.added)} of it new"
+        new = f"{format_size(version.added)} new" if version.added else "all files deduplicated"
+        saved = "" if version.added == version.size else f", {new}"
         done = "would register" if cx.dry_run else "registered"
         cx.say(f"{done} {version.ref}: {plural(version.files, 'file')}, {format_size(version.size)}{saved}")
         if cx.has_viewer:

@@ -48,7 +48,7 @@ def report(
     """
     if serve:
         if output is not None:
-            raise InvalidInput("--serve writes no file", "leave out --output")
+            raise InvalidInput("--serve cannot be combined with --output", "remove one of them")
         ports = [int(name) for name in names or [] if name.isdecimal()]  # which a model's name can't be
         models = [name for name in names or [] if not name.isdecimal()]
         if any(each > _HIGHEST_PORT for each in ports):
