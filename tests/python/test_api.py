@@ -390,7 +390,7 @@ class TestMessages:
         assert answer.code != 0
         (tmp_path / ".env").write_text("KEY=x")
         with pytest.raises(
-            Refused, match=r"leave it out with `exclude` '\.env', or store it anyway with `include` '\.env'"
+            Refused, match=r"exclude it with `exclude` '\.env', or store it anyway with `include` '\.env'"
         ):
             two.register("churn", tmp_path / ".env")
         answer = spawn("-C", two.root, "register", "churn", tmp_path / ".env")
