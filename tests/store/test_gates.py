@@ -103,7 +103,7 @@ def test_rollback_demote_and_aliases_are_not_gated(gated: Registry, clock: Clock
 
 def test_register_goes_through_the_same_gate(gated: Registry, make_file: Make) -> None:
     with pytest.raises(
-        Refused, match=r"churn@4 is registered, but: production refuses churn@4: from, .* registry check"
+        Refused, match=r"churn@4 is registered, but: production refuses churn@4: from, .* run 'registry check"
     ):
         gated.register("churn", [make_file("four")], metrics={"auc": 0.99}, stage="production")
     assert "production" not in gated.model("churn").stages

@@ -124,7 +124,7 @@ def test_without_a_name_it_is_the_newest_move_of_all_models(three: Registry, mak
 
 def test_where_it_would_go_back_to_must_be_fit_for_it(three: Registry) -> None:
     three.promote("churn@3", "production", archive_previous=True)
-    with pytest.raises(Conflict, match="is archived; registry restore churn@2 first"):
+    with pytest.raises(Conflict, match="is archived; run 'registry restore churn@2' first"):
         three.undo("churn")
     three.restore(["churn@2"])
     as_bob(three).approvals.approve("churn@2", "production", reject=True, reason="wrong")

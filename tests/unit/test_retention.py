@@ -314,7 +314,7 @@ def test_a_policy_is_read() -> None:
         ({"archive": {"older-than": "3d"}}, "retention.archive.older-than: .*did you mean 'older_than'"),
         ({"archive": {"xyzzy": 3}}, "available: older_than, keep"),
         ({"archive": {"keep": "3"}}, "retention.archive.keep: is not valid; use a number"),
-        ({"archive": {"keep": True}}, "it is a number"),
+        ({"archive": {"keep": True}}, "use a number"),
         ({"archive": {"keep": -1}}, "retention.archive: 'keep' keeps -1 versions"),
         ({"archive": {"older_than": "-3d"}}, "retention.archive: '-3d' is not"),
         ({"archive": {"best": 3}}, "retention.archive.best: must be text"),

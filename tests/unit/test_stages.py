@@ -206,7 +206,7 @@ def test_a_rollback_to_a_named_holder() -> None:
     ("archived", "deleted", "to", "error", "words"),
     [
         ([3], [], None, Conflict, "m@3, .* is archived; run 'registry restore m@3' first, or .* --to 2"),
-        ([3, 2], [], 3, Conflict, "or registry rollback m production --to 1 goes"),
+        ([3, 2], [], 3, Conflict, "or for the next candidate: registry rollback m production --to 1"),
         ([1], [], 1, Conflict, "--to 3"),  # nothing behind it: the nearest
         ([1, 2, 3], [], 2, Conflict, "first, or promote another version"),
         ([], [2], 2, NotFound, "m@2, .* was deleted; for the next candidate: registry rollback m production --to 1"),
