@@ -65,7 +65,7 @@ def deploy(
     Raises:
         Refused: The policy does not allow it, a command of the target is not trusted, its path is on another machine,
             the files do not suit the layout, or the server did not run the version.
-        Conflict: The target has another version than expected, was changed meanwhile, or has files of somebody else.
+        Conflict: The target has another version than expected, was changed meanwhile, or has files of someone else.
         Damaged: The files are not as they were stored.
     """
     if force and not reason.strip():

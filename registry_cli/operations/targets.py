@@ -131,11 +131,11 @@ def edit(context: RegistryContext, text: str, *, was: str, dry_run: bool = False
 
     Raises:
         InvalidInput: The text is not valid; with the line of the mistake.
-        Conflict: Somebody changed it meanwhile.
+        Conflict: It was changed concurrently.
     """
     check_text(context, text)
     if read_text(context) != was:
-        raise Conflict(f"{layout.TARGETS} was changed meanwhile", "look again, then edit")
+        raise Conflict(f"{layout.TARGETS} was changed concurrently", "review it and edit again")
     if text != was and not dry_run:
         removal.replace(context.layout.targets, text.encode(), context.modes.file)
     return ModelChanged(layout.TARGETS, (), 0, changed=text != was)

@@ -63,7 +63,7 @@ def read_state(target: Target, layout: ServerLayout, name: str) -> ServerState:
 
 
 def load(target: Target, layout: ServerLayout, name: str, number: int, release: str) -> str:
-    """Let a server load a version through its API. Returns why it failed; empty if it did not."""
+    """Load a version through the API of a server. Returns why it failed; empty if it did not."""
     base = target.probe.partition("#")[0].rstrip("/")
     try:
         if layout.server == "v2":
@@ -80,7 +80,7 @@ def load(target: Target, layout: ServerLayout, name: str, number: int, release: 
 
 
 def unload(target: Target, layout: ServerLayout, name: str, number: int) -> str:
-    """Let a server that has such an API drop a version (of a ``v2`` server: the model)."""
+    """Unload a version through the API of a server that has one (of a ``v2`` server: the model)."""
     base = target.probe.partition("#")[0].rstrip("/")
     try:
         if layout.server == "v2":
@@ -150,7 +150,7 @@ def _number(value: Any) -> int | None:
 
 
 def _ask(url: str, method: str, body: Any = None) -> Any:
-    """The JSON answer to a request; None for an empty one, the text for one that is no JSON."""
+    """The JSON answer to a request; None for an empty one, the text for one that is not JSON."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310 - the scheme was checked

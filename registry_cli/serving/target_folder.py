@@ -82,7 +82,7 @@ class TargetFolder:
             yield
 
     def claim(self, owner: Mapping[str, str]) -> None:
-        """Make the name in this target that of a model. Raises :class:`Conflict` if it is another's, or somebody's files."""
+        """Make the name in this target that of a model. Raises :class:`Conflict` if it is another's, or has other files."""
         with self._refusing_links():
             known = self.read_owner()
             if known is not None:
