@@ -561,7 +561,7 @@ def test_targets_are_edited(reg: Registry) -> None:
     text = "format: 1\ntargets:\n  t: {layout: plain, path: /srv}\n"
     assert operations.targets.edit(reg.context, text, was=template).changed
     assert reg.deployments.target("t").keep == 2
-    with pytest.raises(Conflict, match="was changed meanwhile"):
+    with pytest.raises(Conflict, match="was changed concurrently"):
         operations.targets.edit(reg.context, text, was=template)
 
 
