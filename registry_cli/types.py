@@ -21,6 +21,8 @@ from .core.records import (
 from .core.results import (
     Approval,
     CleanupItem,
+    Deployed,
+    Deployment,
     DoctorCheck,
     ExcludedFiles,
     ExportResult,
@@ -55,6 +57,7 @@ from .registry import (
     AdminOperations,
     ApprovalOperations,
     ArtifactOperations,
+    DeploymentOperations,
     LineageOperations,
     MonitoringOperations,
     PolicyOperations,
@@ -72,12 +75,13 @@ from .rules.rollback import StageHolder
 from .rules.scan_policy import ScanRules
 from .rules.settings_errors import SettingsSource
 from .scan.verdicts import FileScan, GlobalUse, Scan, ScanFinding
+from .serving.targets import Target
 from .store.codec import RegistrySettings
 
 __all__ = [
     "AdminOperations", "Approval", "ApprovalOperations", "Artifact", "ArtifactOperations", "Best", "Caller",
     "Card", "CardCheck", "Checkpoint", "CleanupItem", "ColumnDrift", "Command", "CommandSet", "Comparison",
-    "Diff", "Difference", "Directions", "DoctorCheck", "DriftReport", "Evaluation", "Event", "ExcludedFiles",
+    "Deployed", "Deployment", "DeploymentOperations", "Diff", "Difference", "Directions", "DoctorCheck", "DriftReport", "Evaluation", "Event", "ExcludedFiles",
     "ExportResult", "FileDifference", "FileEntry", "FileMatch", "FileScan", "GlobalUse", "ImportResult",
     "Inspected", "Inspection", "JournalEntry", "Lineage", "LineageGraph", "LineageNode", "LineageOperations",
     "MetricDifference", "ModelChanged", "ModelHistoryEntry", "ModelRecord", "ModelRenamed", "ModelSummary",
@@ -86,7 +90,7 @@ __all__ = [
     "Record", "RecordList", "Reference", "RegisteredVersion", "RegistryRecord", "RegistrySettings",
     "ReportWritten", "ReproducibilityCheck", "RetentionDecision", "RetentionOperations", "RetentionRules",
     "Review", "Row", "RuleResult", "Scan", "ScanFinding", "ScanRules", "Selector", "SeriesKey", "SeriesStatus",
-    "SettingsSource", "Signature", "Site", "SkippedValue", "StageHolder", "Tensor", "Verification",
+    "SettingsSource", "Signature", "Site", "SkippedValue", "StageHolder", "Target", "Tensor", "Verification",
     "VersionRecord", "VersionSummary", "VersionsChanged",
 ]  # fmt: skip
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..core.lazy_dataclass import dataclass
+from ..core.lazy_dataclass import Record, dataclass
 from ..core.quantities import parse_duration
 from ..core.text import escape_for_message, suggest
 from ..errors import InvalidInput, NotFound
@@ -34,7 +34,7 @@ _URL = re.compile(r"https?://[^\s/?#]+(/[^\s#]*)?(#(/[^\s]*)?)?\Z", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Target:
+class Target(Record):
     """A place where versions are served: the folder ``path`` in the ``layout`` of a server.
 
     ``follows`` is the stage whose version ``sync`` deploys, of the models that match ``models`` and of those that are
