@@ -24,6 +24,7 @@ import registry_cli
 from registry_cli import Registry, errors, types
 from registry_cli.cli import command, grammar, manual
 from registry_cli.core.progress import SILENT, Progress
+from registry_cli.query import fields
 from registry_cli.registry import (
     AdminOperations,
     ApprovalOperations,
@@ -35,7 +36,7 @@ from registry_cli.registry import (
     PolicyOperations,
     RetentionOperations,
 )
-from registry_cli.rules import stages
+from registry_cli.rules import event_history, stages
 
 ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Made by docs/generate.py from the code (`make docs`). Edit the code, not this page. -->"
@@ -450,10 +451,18 @@ def _errors() -> list[str]:
 #: The kinds of arguments by their metavars without brackets and dots; others are texts.
 KINDS = {
     "ALIAS": "alias", "DIR": "dir", "NAME": "model", "NAME|REF": "ref", "PATH": "file", "PATH|REF": "target", "REF": "ref", "REF OUT": "ref",
-    "SOURCE": "source", "VERB|TOPIC": "topic", "STAGE": "stage", "VERSION": "selector", "bash|zsh|fish": "shell",
+    "SOURCE": "source", "VERB|TOPIC": "topic", "STAGE": "stage", "VERSION": "selector",
 }  # fmt: skip
+#: The kinds of the values of options, by their metavars; choices, as "private|group", are themselves the kind.
+VALUES = {
+    "STAGE": "stage", "ALIAS": "alias", "FIELD,...": "field", "FIELD[:desc],...": "field", "VERSION|none": "version", "VERSION": "selector",
+    "ACTION": "|".join(event_history.ACTIONS), "REF": "ref", "FORMAT": "|".join(command.FORMATS),
+}  # fmt: skip
+CHOICES = re.compile(r"[a-z0-9-]+(\|[a-z0-9-]+)+")
 #: What is a model for others is a model or one of its versions for this one.
-KINDS_OF = {("compare", "model"): "model@"}
+KINDS_OF = {("compare", "model"): "model@", ("path", "text"): "member", ("cat", "text"): "member"}
+#: Globs that select among the files of a version.
+MEMBERS = {("fetch", "--only"), ("fetch", "--exclude"), ("cat", "--only"), ("cat", "--exclude")}
 #: The values of options that are files or folders, by their metavars, and options whose metavar is that of others.
 FILES = {"DIR", "FILE", "FILE|CHECKPOINT", "PATH", "PATH|URI"}
 FILE_OPTIONS = {"--key", "--sign"}
@@ -465,32 +474,40 @@ def verbs() -> str:
     head, mark, _ = path.read_text(encoding="utf-8").partition("# Generated: do not edit below.\n")
     commands = manual.parse_commands(COMMANDS.values())
     writing, indexed = commands["promote"].params, commands["list"].params
-    lines = ['#: Options with all their spellings; "=" takes a value, "=FILE" a file or a folder.']
+    lines = [
+        '#: Options with all their spellings; "=" takes a value, "=FILE" a file or a folder, "=KIND" a value that completion knows.'
+    ]
     for kind, parameters in (("SHARED", writing), ("WRITING", writing), ("INDEXED", indexed), ("LISTING", indexed)):
         options = [each for each in parameters if each.name in getattr(command, kind)]
         lines.append(f'{kind} = "{_spellings(options)}{" --help,-h" * (kind == "SHARED")}"')
+    lines.append(f'FIELDS = "{" ".join(fields.PLAIN)}"')
     lines.append("VERBS = {")
     for name, parsed in commands.items():
         verb = COMMANDS[name].verb
         own = manual.list_options(parsed)
         kinds = " ".join(_kind(name, each) for each in manual.list_arguments(parsed))
-        words = ", ".join(f'"{each}"' for each in (verb.group, verb.home, verb.summary, kinds, _spellings(own)))
+        words = ", ".join(f'"{each}"' for each in (verb.group, verb.home, verb.summary, kinds, _spellings(own, name)))
         marks = ", writes=True" * verb.writes + ", indexed=True" * verb.indexed + ", lists=True" * verb.lists
         lines.append(f'    "{name}": Verb({words}{marks}),')
     return head + mark + "\n".join([*lines, "}"]) + "\n"
 
 
 def _kind(verb: str, argument: Any) -> str:
-    kind = KINDS.get(re.sub(r"[\[\].]", "", str(argument.metavar)), "text")
+    metavar = re.sub(r"[\[\].]", "", str(argument.metavar))
+    kind = metavar if CHOICES.fullmatch(metavar) else KINDS.get(metavar, "text")
     return KINDS_OF.get((verb, kind), kind) + ("*" if argument.nargs == -1 else "")
 
 
-def _spellings(options: list[Any]) -> str:
+def _spellings(options: list[Any], verb: str = "") -> str:
     texts = []
     for option in options:
-        names = sorted([*option.opts, *option.secondary_opts], key=len, reverse=True)
-        is_file = option.metavar in FILES or FILE_OPTIONS & set(names)
-        texts.append(",".join(names) + ("" if option.is_flag else "=FILE" if is_file else "="))
+        names, metavar = sorted([*option.opts, *option.secondary_opts], key=len, reverse=True), str(option.metavar)
+        kind = metavar if CHOICES.fullmatch(metavar) else VALUES.get(metavar, "")
+        if metavar in FILES or FILE_OPTIONS & set(names):
+            kind = "FILE"
+        if (verb, names[0]) in MEMBERS:
+            kind = "member"
+        texts.append(",".join(names) + ("" if option.is_flag else f"={kind}"))
     return " ".join(texts)
 
 

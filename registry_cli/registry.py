@@ -120,6 +120,7 @@ class ApprovalOperations(_Namespace):
     sign = Operation(lambda: operations.approvals.sign)
     signatures = Operation(lambda: operations.read.list_signatures)
     review = Operation(lambda: operations.gate.get_review)
+    pending = Operation(lambda: operations.gate.list_pending)
 
 
 class PolicyOperations(_Namespace):
@@ -401,14 +402,12 @@ class Registry:
     register = Operation(lambda: operations.register.register)
     import_ = Operation(lambda: operations.imports.import_from)
 
-    # Stages and aliases
+    # Stages, aliases, archiving and deleting
     promote = Operation(lambda: operations.pointers.promote)
     demote = Operation(lambda: operations.pointers.demote)
     undo = Operation(lambda: operations.pointers.undo)
     rollback = Operation(lambda: operations.pointers.rollback)
     alias = Operation(lambda: operations.pointers.alias)
-
-    # Archiving and deleting
     archive = Operation(lambda: operations.archive.archive)
     restore = Operation(lambda: operations.archive.restore)
     delete = Operation(lambda: operations.archive.delete)

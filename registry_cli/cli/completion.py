@@ -15,11 +15,13 @@ from . import grammar
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 FILES = "__files__"
 _MOST = 100
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
+_PAIRS = re.compile(r"^(params|metrics|tags): *(?:\{([^}]*)\}|\n((?: +\S.*\n?)+))", re.MULTILINE)
+_KEY = re.compile(r"(?:^|,) *([A-Za-z0-9_.-]+): ", re.MULTILINE)
 _POINTERS = re.compile(r"^(stages|aliases): *(?:\{([^}]*)\}|((?:\n +\S.*)+))", re.MULTILINE)
 _POINTER = re.compile(r"([a-z0-9][a-z0-9._-]*)'?:")
 _STAGES = re.compile(r"^stages: *(?:\[([^\]]*)\]|((?:\n *- *\S+)+))", re.MULTILINE)
@@ -43,7 +45,7 @@ def answer(environment: Mapping[str, str]) -> int:
 
 
 def options(verb: str | None) -> dict[str, str]:
-    """The spellings of the options of a verb, or of those before it; the values are "=" for one with a value, "=FILE" for a file."""
+    """The spellings of the options of a verb, or of those before it; the values are "=" and the kind of value, if they have one."""
     texts = [grammar.SHARED]
     if verb is not None:
         spec = grammar.VERBS[verb]
@@ -75,17 +77,21 @@ def _offers(words: list[str], current: str, environment: Mapping[str, str]) -> l
     """All that could come behind ``words``, whatever ``current`` begins with."""
     verb = next((word for word in list_arguments(words, options(None)) if word in grammar.VERBS), None)
     known = options(verb)
-    previous = words[-1] if words else ""
-    if known.get(previous) == "=FILE":
+    name, mark, value = current.partition("=")
+    if mark and known.get(name):  # --stage=prod
+        return [f"{name}={offer}" for offer in _offers([*words, name], value, environment) if offer != FILES]
+    valued = known.get(words[-1], "") if words else ""
+    if valued == "=FILE":
         return [FILES]
-    if current.startswith("-"):
+    if current.startswith("-") and not valued:
         return long_options(verb)
     if verb is None:
         return [name for name, each in grammar.VERBS.items() if each.group]
     root = find_root(words, environment)
-    found = list_arguments(words, known)
-    kind = "stage" if previous == "--stage" else _next_kind(verb, found[found.index(verb) + 1 :])
-    return _list_topics() if kind == "topic" else _offer(kind, current, found, root)
+    if valued == "=":
+        return []
+    found = list_arguments(words[:-1] if valued else words, known)
+    return _offer(valued[1:] or _next_kind(verb, found[found.index(verb) + 1 :]), current, found, root)
 
 
 def list_arguments(words: list[str], known: Mapping[str, str]) -> list[str]:
@@ -116,18 +122,27 @@ def _list_topics() -> list[str]:
 
 
 def _offer(kind: str, current: str, words: list[str], root: str) -> list[str]:
+    """All words of a kind; ``words`` are the verb and the arguments before."""
     if kind in ("file", "dir", "source") or (kind == "target" and "@" not in current):
         return [FILES]
-    if kind in ("shell", "stage"):
-        return list(grammar.SHELLS) if kind == "shell" else _list_stages(root)
+    if "|" in kind:
+        return kind.split("|")
+    model, _, selector = re.sub("[@:]", "@", words[1], count=1).partition("@") if len(words) > 1 else ("", "", "")
     whole = re.search("[@:]", current)  # where a name or a selector is enough, a whole reference is accepted
     if kind == "model" or (kind == "model@" and not whole):
         return list_models(root)
-    if kind == "alias":
-        return _list_pointers(root, re.split("[@:]", words[-1])[0], "aliases")
-    if kind == "selector" and not whole:
-        return _selectors(root, re.split("[@:]", words[1])[0])
-    return _references(root, current) if kind in ("ref", "target", "model@", "selector") else []
+    if kind in ("ref", "target", "model@") or (kind == "selector" and whole):
+        return _references(root, current)
+    sources: dict[str, Callable[[], list[str]]] = {
+        "topic": _list_topics,
+        "stage": lambda: _list_stages(root),
+        "alias": lambda: _list_pointers(root, model, "aliases"),
+        "selector": lambda: _selectors(root, model),
+        "version": lambda: ["none", *_list_numbers(root, model)],
+        "member": lambda: _list_members(root, model, selector),
+        "field": lambda: _list_fields(root, model, current),
+    }
+    return sources[kind]() if kind in sources else []
 
 
 def _references(root: str, current: str) -> list[str]:
@@ -142,8 +157,37 @@ def _references(root: str, current: str) -> list[str]:
 
 def _selectors(root: str, model: str) -> list[str]:
     pointers = [*_list_pointers(root, model, "stages"), *_list_pointers(root, model, "aliases")]
-    numbers = [int(name) for name in _list_names(root, "models", model, "versions") if name.isdigit()]
-    return ["latest", *pointers, *map(str, sorted(numbers, reverse=True))]
+    return ["latest", *pointers, *_list_numbers(root, model)]
+
+
+def _list_numbers(root: str, model: str) -> list[str]:
+    """The numbers of a model's versions, the newest first."""
+    return sorted(
+        (name for name in _list_names(root, "models", model, "versions") if name.isdigit()), key=int, reverse=True
+    )
+
+
+def _list_members(root: str, model: str, selector: str) -> list[str]:
+    """The files of a version, of the newest one if there is no selector."""
+    numbers = _list_numbers(root, model)
+    pointers = _read(root, "models", model, "stages.yaml")
+    pointed = re.search(
+        rf"^ +'?{re.escape(selector)}'?: *([0-9]+)|[{{ ]{re.escape(selector)}: *([0-9]+)", pointers, re.MULTILINE
+    )
+    number = selector.removeprefix("v") if selector.removeprefix("v") in numbers else ""
+    if not number:
+        number = "".join(numbers[:1]) if selector in ("", "latest") else (pointed[1] or pointed[2]) if pointed else ""
+    lines = _read(root, "models", model, "versions", number, "manifest-sha256.txt").splitlines() if number else []
+    return [line[66:] for line in lines if " " not in line[66:]]
+
+
+def _list_fields(root: str, model: str, current: str) -> list[str]:
+    """The fields of a query, with the params, metrics and tags of the newest version of a model; behind the last comma."""
+    before = "".join(current.rpartition(",")[:2])
+    newest = "".join(_list_numbers(root, model)[:1]) if model else ""
+    text = _read(root, "models", model, "versions", newest, "version.yaml") if newest else ""
+    keyed = [f"{match[1]}.{key}" for match in _PAIRS.finditer(text) for key in _KEY.findall(match[2] or match[3])]
+    return [f"{before}{name}" for name in (*grammar.FIELDS.split(), *keyed)]
 
 
 def find_root(words: list[str], environment: Mapping[str, str]) -> str:

@@ -105,9 +105,9 @@ def format_time(stamp: str, *, utc: bool = False, zone: bool = False) -> str:
     return f"{moment.replace(tzinfo=None).isoformat(' ', 'seconds')}{f' {moment:%Z}' if zone else ''}"
 
 
-def time_column(utc: bool = False) -> str:
+def time_column(name: str = "time", *, utc: bool = False) -> str:
     """The heading of a column of times: it says UTC if they are."""
-    return "time (utc)" if utc or datetime.now().astimezone().tzname() == "UTC" else "time"
+    return f"{name} (utc)" if utc or datetime.now().astimezone().tzname() == "UTC" else name
 
 
 #: The significant digits shown of a float, if they suffice to tell it from others.

@@ -66,7 +66,7 @@ SHAPES = {
     "ModelRecord": (
         "model",
         "name group? description owner created versions archived latest stages aliases tags annotations revision id?"
-        " formerly",
+        " formerly updated?",
     ),
     "SeriesStatus": (
         "monitored",
@@ -81,6 +81,7 @@ SHAPES = {
     "Observation": ("observation", "at metric=name value samples target? slice? by? id?"),
     "ObservationsRecorded": ("observed", "ref recorded metrics first last"),
     "Plan": ("plan", "model action rules compress? revision highest refs freed verdicts"),
+    "PendingApproval": ("pending_approval", ""),
     "PolicyLine": ("policy_line", "stage? rule=name wanted file line"),
     "Problem": ("problem", "code severity where message repair"),
     "Recipe": ("recipe", "ref=version.ref steps"),

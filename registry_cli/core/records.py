@@ -198,7 +198,7 @@ class ModelRecord(Record):
     """One model: what it is for, and which of its versions is what.
 
     ``versions`` counts those that are neither archived nor deleted; ``latest`` is the highest of these, None when
-    there is none. ``id`` is the same under every name that the model gets (empty: it has none yet); ``formerly`` are the names that it had before it was renamed.
+    there is none. ``updated`` is the time of the last change. ``id`` is the same under every name that the model gets (empty: it has none yet); ``formerly`` are the names that it had before it was renamed.
     """
 
     name: str
@@ -214,6 +214,7 @@ class ModelRecord(Record):
     aliases: Mapping[str, int] = field(default_factory=dict)
     revision: int = 0
     id: str = ""
+    updated: str = ""
     formerly: tuple[str, ...] = ()
 
     @property

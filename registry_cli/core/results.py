@@ -42,7 +42,7 @@ class VersionsChanged(Record):
     ``freed`` are the bytes that packing gave back; of a dry run about so many. Below zero: it took more than it freed.
     ``values`` are the tags or metrics that changed: name to value before and after, None where there was or is none.
     ``overridden`` says which safeguards ``force`` overrode.
-    ``warnings`` and ``skipped`` are as those of a registration.
+    ``warnings`` and ``skipped`` are as those of a registration. ``excluded`` says why an approval does not count by the policy.
     """
 
     model: str
@@ -55,6 +55,7 @@ class VersionsChanged(Record):
     overridden: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     skipped: tuple[SkippedValue, ...] = ()
+    excluded: str = ""
 
     @property
     def refs(self) -> tuple[str, ...]:
@@ -242,6 +243,22 @@ class Approval(Record):
     state: str
     why: str = ""
     signature: Signature | None = None
+
+
+@dataclass(frozen=True)
+class PendingApproval(Record):
+    """A version that only approvals keep out of a stage: what the policy wants, in words, and what it found.
+
+    ``approved_by`` are the accounts whose approval counts already.
+    """
+
+    ref: str
+    stage: str
+    wanted: tuple[str, ...]
+    found: str
+    approved_by: tuple[str, ...]
+    author: str
+    created: str
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..core import values
@@ -17,13 +18,13 @@ from ..rules import approvals
 from ..rules import stages as rules
 from ..rules.approvals import ApprovalInput, RecordedApproval
 from ..rules.policy import policy_rules
-from ..rules.policy.policy import PolicyInput
+from ..rules.policy.policy import Policies, PolicyInput, StagePolicy
 from ..rules.rollback import StageTimeline
 from ..store import history
 from ..store.layout import FORMAT, Layout
 from ..store.reader import ModelSnapshot
 from ..trust import signatures
-from .context import resolve_version
+from .context import open_snapshot, resolve_version
 from .settings import SettingsScope, load_policies
 from .transaction import commit_annotation, make_event, run_signed, take_snapshot, transaction
 
@@ -93,26 +94,41 @@ def describe_approvals(context: RegistryContext, snapshot: ModelSnapshot, number
         policies = load_policies(context.layout, SettingsScope.for_model(snapshot.name, snapshot)).policies
     except InvalidInput:  # nothing is let in by it; that is not what was asked here
         policies = {}
-    trust, people = signatures.load_trust(context.layout), ApprovalInput(found, is_member)
-    people = replace(people, unproven=lambda ballot: _find_unproven(ballot, trust))
+    trust = signatures.load_trust(context.layout)
+    people = ApprovalInput(found, is_member, unproven=lambda ballot: _find_unproven(ballot, trust))
     described = []
     for ballot in found:
-        rules = policies[ballot.stage].rules if ballot.stage in policies else ()
-        objections = tuple(rule.objection for rule in rules if rule.objection)
-        facts = PolicyInput(ballot.stage, version, (), None, (), {}, context.clock(), people, objections)
-        described.append(_approval(version.ref, ballot, facts, trust))
+        event, state, why = ballot.event, "in-force", ""
+        if ballot.lapsed:
+            state, why = "lapsed", ballot.lapsed
+        elif not ballot.rejects and (why := find_exclusion(context, version, policies, ballot, people)):
+            state = "excluded"
+        signature = _check_signature(event, trust) if signatures.SIGNATURE in event.detail else None
+        reason = str(event.detail.get("reason", ""))
+        described.append(
+            Approval(version.ref, ballot.stage, event.by, event.at, not ballot.rejects, reason, state, why, signature)
+        )
     return tuple(described)
 
 
-def _approval(ref: str, ballot: RecordedApproval, facts: PolicyInput, trust: signatures.Trust) -> Approval:
-    event, state, why = ballot.event, "in-force", ""
-    if ballot.lapsed:
-        state, why = "lapsed", ballot.lapsed
-    elif not ballot.rejects and (why := policy_rules.find_objection(facts, ballot)):
-        state = "excluded"
-    signature = _check_signature(event, trust) if signatures.SIGNATURE in event.detail else None
-    reason = str(event.detail.get("reason", ""))
-    return Approval(ref, ballot.stage, event.by, event.at, not ballot.rejects, reason, state, why, signature)
+def find_exclusion(
+    context: RegistryContext,
+    version: VersionRecord,
+    policies: Policies,
+    ballot: RecordedApproval,
+    people: ApprovalInput,
+) -> str:
+    """Why an approval does not count by the policy of its stage; empty if it does."""
+    objections = tuple(rule.objection for rule in policies.get(ballot.stage, StagePolicy()).rules if rule.objection)
+    facts = PolicyInput(ballot.stage, version, (), None, (), {}, context.clock(), people, objections)
+    return policy_rules.find_objection(facts, ballot)
+
+
+def find_own_exclusion(context: RegistryContext, version: VersionRecord, stage: str, policies: Policies) -> str:
+    """Why an approval that the author signs now would not count; empty if it would."""
+    event = make_event(context, approvals.APPROVED, version.number, None, stage=stage)
+    people = ApprovalInput((), is_member, unproven=lambda _: "")
+    return find_exclusion(context, version, policies, RecordedApproval(event), people)
 
 
 def _check_signature(event: Any, trust: signatures.Trust) -> Signature:
@@ -178,7 +194,8 @@ def approve(
 ) -> VersionsChanged:
     """Approve a version for a stage, or reject it.
 
-    It holds for the params, metrics and tags that the version has now, and replaces what the same account said before.
+    It holds for the params, metrics and tags that the version has now, and replaces what the same account said before. If it
+    does not count by the policy, ``excluded`` of the result says why.
 
     Args:
         reject: Reject it; needs a ``reason``.
@@ -221,7 +238,21 @@ def approve(
             table = commit_annotation(writer, {"format": FORMAT, **annotation, "approvals": entries}, event)
             return VersionsChanged(reference.model, action, (number,), table.revision)
 
-    return run_signed(change, sign)
+    done = run_signed(change, sign)
+    if reject:
+        return done
+    with suppress(RegistryError, OSError):  # it is recorded: this has not failed
+        snapshot = open_snapshot(context, reference.model)
+        own = (context.author, stage)
+        if dry_run:
+            policies = load_policies(context.layout, SettingsScope.for_model(snapshot.name, snapshot)).policies
+            return replace(
+                done, excluded=find_own_exclusion(context, snapshot.version(done.versions[0]), stage, policies)
+            )
+        described = describe_approvals(context, snapshot, done.versions[0])
+        why = [each.why for each in described if (each.by, each.stage) == own and each.state == "excluded"]
+        return replace(done, excluded="".join(why))
+    return done
 
 
 def sign(

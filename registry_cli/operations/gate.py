@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import operations
-from ..core.lazy_dataclass import Record, dataclass
+from ..core.lazy_dataclass import Record, RecordList, dataclass
 from ..core.names import Reference
 from ..core.records import VersionRecord
-from ..core.results import Approval
+from ..core.results import Approval, PendingApproval
 from ..core.text import escape_for_message
-from ..errors import Conflict, Refused, explain
+from ..errors import Conflict, Damaged, NotFound, Refused, explain
 from ..rules import approvals
 from ..rules import stages as rules
 from ..rules.approvals import NOBODY
@@ -26,6 +26,7 @@ from ..rules.policy.policy import (
     FAILED,
     OBSERVATIONS,
     PASSED,
+    WAITING,
     Policies,
     PolicyInput,
     RuleOutcome,
@@ -37,7 +38,7 @@ from ..store.layout import Layout
 from ..store.reader import ModelReader, ModelSnapshot, is_model
 from ..store.writer import Writer
 from . import settings
-from .context import resolve_version
+from .context import open_snapshot, resolve_version
 from .settings import LoadedPolicies, SettingsScope, is_inside, load_policies
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from ..rules.comparison import Diff
     from ..rules.policy.command_checks import CommandSet
     from .context import RegistryContext
+    from .search import OnDamage
 
 
 def evaluate_policy(
@@ -332,6 +334,61 @@ def get_review(context: RegistryContext, ref: str | Reference, stage: str) -> Re
     diff = operations.compare.diff(context, current.ref, evaluation.ref) if current else None
     given = operations.approvals.describe_approvals(context, snapshot, number)
     return Review(version, evaluation, current, diff, given)
+
+
+def list_pending(
+    context: RegistryContext, *, mine: bool = False, on_damage: OnDamage | None = None
+) -> RecordList[PendingApproval]:
+    """Return the versions of all models that only approvals keep out of a stage, the newest of each model first.
+
+    They are newer than what the stage points to, and pass all other rules of its policy but time and commands, which are not
+    run.
+
+    Args:
+        mine: Only those that the author may approve and has not approved yet.
+        on_damage: Called with the error of each document that can't be read; None raises the first.
+    """
+    found: list[PendingApproval] = []
+    for name in operations.search.list_model_names(context):
+        try:
+            snapshot = open_snapshot(context, name)
+            loaded = load_policies(context.layout, SettingsScope.for_model(name, snapshot))
+            for stage, policy in loaded.policies.items():
+                if any(rule.needs == PEOPLE for rule in policy.rules):
+                    found += _iter_pending(context, snapshot, stage, loaded, mine)
+        except (Damaged, NotFound) as error:
+            (on_damage or operations.search.raise_error)(error)
+    return RecordList(found)
+
+
+def _iter_pending(
+    context: RegistryContext, snapshot: ModelSnapshot, stage: str, loaded: LoadedPolicies, mine: bool
+) -> Iterator[PendingApproval]:
+    table, policy = snapshot.table, loaded.policies[stage]
+    for number in reversed(snapshot.model.numbers(table)):
+        if number <= table.stages.get(stage, 0):
+            break
+        if number in table.archived:
+            continue
+        results = evaluate_policy(context, snapshot, number, stage, loaded, {}).rules
+        others = [
+            found for rule, found in zip(policy.rules, results, strict=False) if rule.needs != PEOPLE and not rule.check
+        ]
+        missing = [found for rule, found in zip(policy.rules, results, strict=False) if rule.needs == PEOPLE]
+        waiting = [each for each in missing if each.outcome == WAITING]
+        rejected = len(results) > len(policy.rules)
+        if rejected or not waiting or any(each.outcome == FAILED for each in (*others, *missing)):
+            continue
+        given = operations.approvals.describe_approvals(context, snapshot, number)
+        in_force = [each.by for each in given if each.approved and (each.stage, each.state) == (stage, "in-force")]
+        version, wanted = snapshot.version(number), tuple(each.wanted for each in waiting)
+        if mine and (
+            context.author in in_force
+            or operations.approvals.find_own_exclusion(context, version, stage, loaded.policies)
+        ):
+            continue
+        found = waiting[0].found
+        yield PendingApproval(version.ref, stage, wanted, found, tuple(in_force), version.author, version.created)
 
 
 def list_checks(policies: Policies, stage: str) -> list[CommandCheck]:

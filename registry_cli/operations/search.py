@@ -85,10 +85,10 @@ def _is_deleted(context: RegistryContext, name: str) -> bool:
 
 
 def list_models(
-    context: RegistryContext, *, as_of: str | datetime | None = None, on_damage: OnDamage = raise_error
+    context: RegistryContext, *, as_of: str | datetime | None = None, sort: str = "", on_damage: OnDamage = raise_error
 ) -> RecordList[ModelRecord]:
-    """Return all models in the order of names, now or at a time."""
-    found = iter_overview(context, as_of=as_of, on_damage=on_damage, glances=False)
+    """Return all models, now or at a time: in the order of names, or as :meth:`AdminOperations.overview` sorts them."""
+    found = iter_overview(context, as_of=as_of, on_damage=on_damage, glances=False, sort=sort)
     return RecordList(each.model for each in found)
 
 
@@ -98,6 +98,7 @@ def iter_overview(
     as_of: str | datetime | None = None,
     on_damage: OnDamage = raise_error,
     glances: bool = True,
+    sort: str = "",
 ) -> Iterator[ModelSummary]:
     """Iterate over all models in the order of names, with a summary of the latest version and of those that hold a stage.
 
@@ -105,7 +106,19 @@ def iter_overview(
         as_of: The models as they were at this time.
         on_damage: Called with the error of each document that can't be read.
         glances: False leaves the summaries out; no version is read then.
+        sort: ``name``, ``owner``, or ``created``, ``updated``, ``versions``, of which the newest and the most come first;
+            also with ``:asc`` or ``:desc``.
+
+    Raises:
+        InvalidInput: The models can't be sorted so.
     """
+    if sort:
+        from ..query.query import parse_model_sort
+
+        key, descending = parse_model_sort(sort)
+        found = iter_overview(context, as_of=as_of, on_damage=on_damage, glances=glances)
+        yield from sorted(found, key=lambda each: getattr(each.model, key), reverse=descending)
+        return
     if as_of is None:
         answer = context.index.query(lambda index: _query_overview(context, index, glances))
         if answer is not None:
@@ -138,7 +151,7 @@ def _read_overview(
     past = _as_of(now, then)
     if past is None:
         return None
-    record = now.model.record(past[0].state, past[1])
+    record = now.model.record(past[0].state, *past[1:])
     shown = {}
     for number in _list_shown(record) if glances else ():
         try:
@@ -152,12 +165,12 @@ def _read_overview(
     return ModelSummary(record, shown)
 
 
-def _as_of(snapshot: ModelSnapshot, then: str | None) -> tuple[ModelSnapshot, int | None] | None:
-    """A model at a time, and the highest number then; None when it was not there."""
+def _as_of(snapshot: ModelSnapshot, then: str | None) -> tuple[ModelSnapshot, int | None, str] | None:
+    """A model at a time, the highest number and the last change then; None when it was not there."""
     if then is None:
-        return None if reader.is_deleted(snapshot.paths, snapshot.table) else (snapshot, None)
+        return None if reader.is_deleted(snapshot.paths, snapshot.table) else (snapshot, None, "")
     found = load_past(snapshot, then)
-    return None if found is None else (found[1], found[0].highest)
+    return None if found is None else (found[1], found[0].highest, found[0].updated)
 
 
 def get_model(context: RegistryContext, name: str, *, as_of: str | datetime | None = None) -> ModelRecord:
@@ -168,7 +181,7 @@ def get_model(context: RegistryContext, name: str, *, as_of: str | datetime | No
     if past is None:
         reader.ensure_exists(snapshot.paths, snapshot.table)
         raise NotFound(f"model '{name}' did not exist at {then}")
-    return past[0].model.record(past[0].state, past[1])
+    return past[0].model.record(past[0].state, *past[1:])
 
 
 def list_versions(

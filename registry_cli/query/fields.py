@@ -30,13 +30,14 @@ TRUTH, TIME, AGE, DIGEST, ANY = "true or false", "a date or time", "a duration",
 #: The names of the kinds of values in the index.
 KINDS: Mapping[type, str] = {bool: "b", int: "n", float: "n", str: "t"}
 
-_PLAIN = {
+#: The fields without a key, and their types.
+PLAIN = {
     "model": TEXT, "group": TEXT, "version": NUMBER, "stage": MEMBERS, "alias": MEMBERS, "archived": TRUTH, "author": TEXT,
     "created": TIME, "age": AGE, "size": SIZE, "files": NUMBER, "format": TEXT, "digest": DIGEST, "message": TEXT,
 }  # fmt: skip
 _KEYED = {"params": ANY, "metrics": NUMBER, "tags": TEXT, "annotations": TEXT, "lineage": ANY}
 _COLUMNS = {"group": "grp", "age": "created"} | {
-    name: name for name in _PLAIN if name not in ("group", "age", "stage", "alias", "format")
+    name: name for name in PLAIN if name not in ("group", "age", "stage", "alias", "format")
 }
 _FACTS = {"format": "lineage.format"}
 _OTHER_WORDS = {
@@ -63,7 +64,7 @@ class QueryField:
         self.family = family
         self.key = key
         self.name = f"{family}.{key}" if key else family
-        self.type = _KEYED[family] if key else _PLAIN[family]
+        self.type = _KEYED[family] if key else PLAIN[family]
         self.column = "" if key else _COLUMNS.get(family, "")
         self.fact = _FACTS.get(family, self.name)
 
@@ -164,7 +165,7 @@ def parse_field(text: str) -> QueryField:
     """
     family, _, key = text.strip().partition(".")
     key = _QUOTED.sub(lambda match: unquote(match[0]), key)
-    if family in _PLAIN and not key:
+    if family in PLAIN and not key:
         return QueryField(family)
     if family in _KEYED and key:
         return QueryField(family, key)
@@ -175,14 +176,14 @@ def parse_field(text: str) -> QueryField:
 
 def _suggestion(family: str, key: str) -> str:
     word = family[:40].lower()
-    near = _OTHER_WORDS.get(word) or find_nearest(word, [*_PLAIN, *_KEYED])
+    near = _OTHER_WORDS.get(word) or find_nearest(word, [*PLAIN, *_KEYED])
     if near:
-        name = near if near in _PLAIN else f"{near}.{key or 'NAME'}"
+        name = near if near in PLAIN else f"{near}.{key or 'NAME'}"
         return f"did you mean '{escape_for_message(name)}'?"
     if not key and family.isidentifier():
         name = escape_for_message(family)
         return f"use metrics.{name} for a metric, params.{name} for a param, tags.{name} for a tag"
-    return f"use {', '.join(_PLAIN)}, or one of {', '.join(f'{name}.NAME' for name in _KEYED)}"
+    return f"use {', '.join(PLAIN)}, or one of {', '.join(f'{name}.NAME' for name in _KEYED)}"
 
 
 def unquote(text: str) -> str:

@@ -24,7 +24,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..core.quantities import to_epoch
-from ..core.text import escape_for_message
+from ..core.text import escape_for_message, suggest
 from ..errors import InvalidInput
 from .fields import AGE, KINDS, QUOTED, QueryField, Scalar, parse_field, value
 from .parser import Parser, join_nodes, tokenize
@@ -204,3 +204,19 @@ def _parse_key(part: str) -> tuple[QueryField, bool]:
     field = parse_field(name)
     descending = direction.strip().lower() == "desc"
     return field, descending is not (field.type == AGE)  # the index keeps ``created``: the young come first
+
+
+#: By what models can be sorted, and whether the largest comes first then.
+_MODEL_SORTS = {"name": False, "created": True, "updated": True, "versions": True, "owner": False}
+
+
+def parse_model_sort(text: str) -> tuple[str, bool]:
+    """Parse the order of models: the attribute, also with ``:asc`` or ``:desc``, and whether the largest comes first."""
+    key, mark, direction = text.partition(":")
+    if key not in _MODEL_SORTS or (mark and direction not in ("asc", "desc")):
+        hint = suggest(key, _MODEL_SORTS) if key not in _MODEL_SORTS else ""
+        raise InvalidInput(
+            f"models can't be sorted by '{escape_for_message(text)}'",
+            hint or f"use {', '.join(_MODEL_SORTS)}, or one of them with :asc or :desc",
+        )
+    return key, direction == "desc" if mark else _MODEL_SORTS[key]

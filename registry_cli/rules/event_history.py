@@ -16,10 +16,11 @@ from .stages import ALIAS_ACTIONS, STAGE_ACTIONS
 
 
 class PastState(NamedTuple):
-    """The state of a model at a time: its stage table, and the numbers that had been assigned to versions."""
+    """The state of a model at a time: its stage table, the numbers that had been assigned to versions, its last change."""
 
     table: StageTable
     given: tuple[int, ...]
+    updated: str = ""
 
     @property
     def highest(self) -> int:
@@ -55,7 +56,7 @@ def replay(entries: Iterable[JournalEntry], until: str) -> PastState | None:
     anew = max((at for at, entry in enumerate(past) if entry.event.action == "repaired"), default=-1)
     registered = [(at, entry.event) for at, entry in enumerate(past) if entry.event.action == "registered"]
     given = tuple(event.version or 0 for at, event in registered if at > anew or event.at <= until)
-    return PastState(table, given)
+    return PastState(table, given, past[-1].event.at)
 
 
 def apply_event(table: StageTable, event: Event) -> StageTable:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..core.lazy_dataclass import dataclass, replace
 from ..core.names import Selector
 from ..core.records import Event, FileEntry, ModelRecord, StageTable, VersionRecord
-from ..errors import Conflict, Damaged, InvalidInput, NotFound
+from ..errors import Conflict, Damaged, InvalidInput, NotFound, RegistryError
 from ..rules import stages as rules
 from . import codec, layout, manifest
 from .codec import Redo
@@ -258,8 +258,8 @@ class ModelReader:
                 f"do not use it; run 'registry verify {record.model}' for details",
             )
 
-    def record(self, state: ModelState | None = None, highest: int | None = None) -> ModelRecord:
-        """The record of the model, with versions up to ``highest``."""
+    def record(self, state: ModelState | None = None, highest: int | None = None, updated: str = "") -> ModelRecord:
+        """The record of the model, with versions up to ``highest``; ``updated`` is read from the journal unless given."""
         state = state or self.state()
         document, table = self.document(state), state.table
         numbers = self.numbers(table, highest)
@@ -278,8 +278,18 @@ class ModelReader:
             aliases=dict(table.aliases),
             revision=table.revision,
             id=codec.model_id(document),
+            updated=updated or self._last_change(table) or str(document.get("created", "")),
             formerly=codec.former_names(document),
         )
+
+    def _last_change(self, table: StageTable) -> str:
+        from . import journal
+
+        try:
+            last = journal.last_entry(self.paths.history)
+        except (RegistryError, OSError):  # a damaged journal hides no model
+            last = None
+        return max(last.event.at if last else "", table.changed.at if table.changed else "")
 
 
 class ModelSnapshot:

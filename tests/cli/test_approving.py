@@ -38,7 +38,7 @@ def test_approve_and_approvals(gated: Site) -> None:
     answer = gated.run("approve", "churn@2", "production", "--reason", "reviewed")
     assert (answer.code, answer.out, answer.err) == (0, "churn@2\n", "churn@2: approved for production\n")
     again = gated.run("approve", "churn@2", "production", "--reason", "reviewed")
-    assert again.err == "churn@2: approved already for production\n"
+    assert again.err == "churn@2: already approved for production\n"
     who = get_account_name()
     told = gated.run("approvals", "churn@2")
     fields = told.lines[0].split("\t")
@@ -56,6 +56,36 @@ def test_approve_and_approvals(gated: Site) -> None:
     assert answer.lines[-1] == f"rejection\tnone\tby {who}: drifts\tfailed"
     shown = gated.run("history", "churn", "--action", "rejected", "--limit", "1").lines[0]
     assert shown.split("\t")[3:] == ["rejected", "churn@2", "production; “drifts”"]
+
+
+def test_what_waits_for_approval(site: Site) -> None:
+    with (site.root / "registry.yaml").open("a") as stream:
+        stream.write("policy: {production: {not_author: true}}\n")
+    who = get_account_name()
+    Registry(site.root).register("own", [site.file])
+    answer = site.run("approvals", "--pending")
+    assert [line.split("\t")[:5] for line in answer.lines] == [
+        ["churn@2", "production", "another than the author", "0 of 1", "alice"],
+        ["own@1", "production", "another than the author", "0 of 1", who],
+        ["risk/fraud@1", "production", "another than the author", "0 of 1", "alice"],
+    ]
+    assert site.run("approvals", "--pending", "--mine", "-q").lines == ["churn@2", "risk/fraud@1"]
+    document = site.run("approvals", "--pending", "--json").json
+    assert (document["kind"], document["items"][0]["ref"], document["items"][0]["approved_by"]) == (
+        "pending",
+        "churn@2",
+        [],
+    )
+    done = site.run("approve", "own@1", "production", "--yes")
+    assert done.err == f"own@1: approved for production\nwarning: this approval does not count: {who} is the author\n"
+    done = site.run("approve", "own@1", "production", "--yes", "--json")
+    assert (done.json["counts"], done.json["reason"]) == (False, "is the author")
+    done = site.run("approve", "churn@2", "production", "--yes", "--json")
+    assert (done.json["counts"], done.json["reason"]) == (True, None)
+    assert site.run("approvals", "--pending", "--mine", "-q").lines == ["risk/fraud@1"]
+    for words in ((), ("--mine",), ("churn@2", "--pending"), ("churn@2", "--mine")):
+        assert_refused(site.run("approvals", *words), 2)
+    assert "registry approvals --pending" in site.run("approvals").err
 
 
 def test_fewer_than_asked_for_is_waiting_and_refused(gated: Site) -> None:
@@ -147,7 +177,7 @@ def test_with_a_reason_nothing_is_asked_unless_a_review_is_wanted(gated: Site) -
     assert gated.reg.approvals("churn@2")[0].approved
     before = fingerprint(gated.root)
     shown = on_terminal("approve", "churn@1", "production", "--review", "-n", root=gated.root)
-    assert (shown.code, "churn@1 holds production" in shown.out) == (0, True)
+    assert (shown.code, "churn@1 is in production" in shown.out) == (0, True)
     assert fingerprint(gated.root) == before
 
 

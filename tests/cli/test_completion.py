@@ -79,6 +79,9 @@ def completed(shell: pexpect.spawn[str], text: str) -> str:
         ("registry completion ba", "registry completion bash "),
         ("registry help prom", "registry help promote "),
         ("registry help refer", "registry help references "),
+        ("registry list --stage prod", "registry list --stage production "),
+        ("registry path churn@2 mod", "registry path churn@2 model.bin "),
+        ("registry export churn@2 --format cyc", "registry export churn@2 --format cyclonedx "),
     ],
 )
 def test_one_answer_is_filled_in(bash: pexpect.spawn[str], text: str, line: str) -> None:
@@ -125,6 +128,63 @@ def test_answers(stocked: Registry, capfd: pytest.CaptureFixture[str]) -> None:
     assert answers("registry inspect charge@", root, capfd) == ["charge@latest", "charge@1"]
     assert answers(f"registry -C {root} show risk", None, capfd) == ["risk/heart"]
     assert "--archive-previous" in answers("registry promote churn@1 staging --a", root, capfd)
+
+
+def test_values_of_options(stocked: Registry, capfd: pytest.CaptureFixture[str]) -> None:
+    stocked.register(
+        "churn", [stocked.root.parent / "model.bin"], metrics={"auc": 0.9}, params={"depth": 6}, tags={"team": "crm"}
+    )
+    stages = ["development", "staging", "production"]
+    fields = grammar.FIELDS.split()
+    for line, found in {
+        "list --stage ": stages,
+        "list --stage=": [f"--stage={stage}" for stage in stages],
+        "history churn --stage pro": ["production"],
+        "history churn --action pro": ["promoted", "profiled"],
+        "history churn --action promoted --action roll": ["rolled-back"],
+        "list --sort up": ["updated"],
+        "versions churn --alias ": ["champion"],
+        "versions churn --sort metr": ["metrics.auc"],
+        "versions churn --columns model,par": ["model,params.depth"],
+        "search --columns ": fields,
+        "register churn model.bin --scan ": ["warn", "refuse-dangerous", "allowlist"],
+        "register churn model.bin --stage st": ["staging"],
+        "register churn model.bin --message ": [],
+        "export churn@1 --format ": ["mlflow", "hf", "bentoml", "cyclonedx"],
+        "init --shared ": ["private", "group"],
+        "config ": ["show", "schema"],
+        "config show ch": ["charge", "churn"],
+        "completion ": ["bash", "zsh", "fish"],
+        "promote churn@3 production --expect ": ["none", "4", "3", "2", "1"],
+        "rollback churn production --to ": ["latest", "production", "champion", "4", "3", "2", "1"],
+        "promote churn@3 --reason because prod": ["production"],
+        "promote churn@3 --expect 2 prod": ["production"],
+    }.items():
+        assert answers(f"registry {line}", stocked.root, capfd) == found, line
+
+
+def test_files_of_a_version(stocked: Registry, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for name in ("config.json", "weights/a.bin", "weights/b.bin", "two words"):
+        (tmp_path / "m" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "m" / name).write_text(name)
+    stocked.register("risk/heart", [tmp_path / "m"], stage="staging")
+    stocked.register("risk/heart", [tmp_path / "model.bin"])
+    members = ["config.json", "weights/a.bin", "weights/b.bin"]
+    for line, found in {
+        "path risk/heart@2 ": members,
+        "path risk/heart:v2 wei": members[1:],
+        "cat risk/heart@staging ": members,
+        "cat risk/heart@latest ": ["model.bin"],
+        "cat risk/heart ": ["model.bin"],
+        "cat risk/heart@2 --only conf": ["config.json"],
+        "fetch risk/heart@2 --only ": members,
+        "fetch risk/heart@2 --exclude weights/a": ["weights/a.bin"],
+        "path risk/heart@9 ": [],
+        "path risk/heart@nothing ": [],
+        "path risk/heart@.* ": [],
+        "path nothing@1 ": [],
+    }.items():
+        assert answers(f"registry {line}", stocked.root, capfd) == found, line
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
+from registry_cli import Registry
 from tests.cli.conftest import Site
 from tests.commands import Answer, assert_refused, on_terminal
 
@@ -158,3 +162,53 @@ def test_quiet_changes_nothing_of_a_json_document(site: Site) -> None:
     words = ("find", site.file, copy, unknown, "--json")
     assert site.run(*words, "-q").out == site.run(*words).out
     assert len(json.loads(site.run(*words, "-q").out)["items"]) >= 3
+
+
+def test_models_in_the_order_that_was_asked_for(site: Site) -> None:
+    """What was changed last, by whatever kind of change; the newest and the most first."""
+
+    def order(key: str, *more: str) -> list[str]:
+        found = [site.run("list", "--sort", key, "-q", *more, *index).lines for index in ((), ("--no-index",))]
+        assert found[0] == found[1]
+        return found[0]
+
+    site.reg.register("a/new", [site.file])
+    assert order("updated") == ["a/new", "risk/fraud", "churn"]
+    changes: list[Callable[[], object]] = [
+        lambda: site.reg.tag("churn@1", {"a": "b"}),
+        lambda: site.reg.alias("churn@1", "eu"),
+        lambda: site.reg.register("churn", [site.make("model.pkl", "content 4")]),
+        lambda: site.reg.admin.describe("churn", owner="bob"),
+        lambda: site.reg.approvals.approve("churn@1", "staging", reason="ok"),
+    ]
+    for change in changes:
+        change()
+        assert order("updated")[0] == "churn"
+        site.reg.tag("risk/fraud@1", {"turn": str(changes.index(change))})
+        assert order("updated") == ["risk/fraud", "churn", "a/new"]
+        time.sleep(0.002)  # times are in milliseconds
+    assert order("updated:asc") == ["a/new", "churn", "risk/fraud"]
+    assert order("created") == ["a/new", "risk/fraud", "churn"]
+    assert order("name:desc") == ["risk/fraud", "churn", "a/new"]
+    assert order("versions")[0] == "churn"
+    assert order("owner")[-1] == "churn"
+    assert order("updated", "--stage", "production") == ["churn@1"]
+    items = site.run("list", "--sort", "updated", "--json").json["items"]
+    newest = site.reg.history("risk/fraud", limit=1)[0].event.at
+    assert (items[0]["name"], items[0]["updated"]) == ("risk/fraud", newest)
+    assert site.run("show", "risk/fraud", "--json").json["updated"] == newest
+    assert site.run("list", "--sort", "updated").lines[0].split("\t")[0] == "risk/fraud"
+    assert "UPDATED" in on_terminal("list", "--sort", "updated", root=site.root, columns=120).out
+    refused(site.run("list", "--sort", "update"), 2, "did you mean 'updated'?")
+    refused(site.run("list", "--sort", "name:up"), 2, "with :asc or :desc")
+
+
+def test_the_last_change_at_a_time(tmp_path: Path) -> None:
+    moments = iter(datetime(2026, 3, day, tzinfo=timezone.utc) for day in range(1, 9))
+    reg = Registry.init(tmp_path / "r", author="alice", now=lambda: next(moments))
+    (tmp_path / "f").write_text("x")
+    reg.register("m", [tmp_path / "f"])
+    reg.tag("m@1", {"a": "b"})
+    first, second = (each.event.at for each in reversed(reg.history("m")))
+    assert reg.model("m").updated == second
+    assert reg.model("m", as_of=first).updated == first

@@ -130,10 +130,10 @@ def test_a_writer_imports_no_rules_that_were_not_asked_for(site: Site) -> None:
 #: How many modules of ours an everyday verb may import.
 _MOST = {
     ("path", "churn@production"): 31,
-    ("list",): 54,
+    ("list",): 55,  # the journal too: when a model was changed last, while the index is made
     ("show", "churn@1"): 53,
-    ("versions", "churn"): 53,
-    ("search", "metrics.auc > 0.5"): 53,
+    ("versions", "churn"): 54,
+    ("search", "metrics.auc > 0.5"): 54,
     ("history", "churn"): 54,
     ("register", "churn", "a file.bin", "-m", "auc=0.9", "-t", "team=crm"): 100,
     ("promote", "churn@2", "production"): 70,

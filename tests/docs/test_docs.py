@@ -228,7 +228,7 @@ def test_every_kind_is_told() -> None:
 
 def test_every_field_of_a_query_is_told() -> None:
     """With its type: ``params.NAME`` for those that need a name."""
-    fields = {**query_fields._PLAIN, **{f"{name}.NAME": type_ for name, type_ in query_fields._KEYED.items()}}
+    fields = {**query_fields.PLAIN, **{f"{name}.NAME": type_ for name, type_ in query_fields._KEYED.items()}}
     table = re.findall(r"^\| `([\w.]+)` \| ([^|]+) \|", section(read("query.md"), "Fields"), re.MULTILINE)
     words = {query_fields.NUMBER: "number", query_fields.ANY: "any"}
     assert dict(table) == {name: words.get(type_, type_) for name, type_ in fields.items()}

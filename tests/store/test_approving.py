@@ -289,3 +289,83 @@ def test_an_approval_whose_history_is_lost_counts_no_more_and_can_be_given_again
     assert bob.approvals.approve("churn@2", "production", reason="reviewed").changed is True
     assert states(bob) == [("bob", True, "in-force", "")]
     bob.promote("churn@2", "production")
+
+
+STRICT = "{staging: {not_author: true}, production: {from: [staging], approvals: 2, not_author: true, approvers: [alice, bob, carol]}}"
+
+
+def pending(registry: Registry, mine: bool = False) -> list[tuple[str, str, tuple[str, ...]]]:
+    return [(each.ref, each.stage, each.approved_by) for each in registry.approvals.pending(mine=mine)]
+
+
+@pytest.fixture
+def waiting(reg: Registry, make_file: Make, clock: Clock) -> Registry:
+    """``churn@4`` by alice waits for production: it is in staging, and production has 3; ``risk/other@1`` by dan for staging."""
+    for number in range(1, 5):
+        reg.register("churn", [make_file(f"content {number}")])
+    reg.promote("churn@3", "production")
+    reg.promote("churn@4", "staging")
+    person(reg, "dan", clock).register("risk/other", [make_file("other")])
+    write(reg, STRICT)
+    return reg
+
+
+def test_pending_is_what_only_approvals_keep_out(waiting: Registry, clock: Clock, make_file: Make) -> None:
+    assert pending(waiting) == [("churn@4", "production", ()), ("risk/other@1", "staging", ())]
+    (first, _) = waiting.approvals.pending()
+    assert (first.wanted, first.found) == (
+        ("at least 2", "alice or bob or carol", "another than the author"), "0 of 2",
+    )  # fmt: skip
+    bob = person(waiting, "bob", clock)
+    bob.approvals.approve("churn@4", "production")
+    assert pending(waiting)[0] == ("churn@4", "production", ("bob",))
+    person(waiting, "carol", clock).approvals.approve("churn@4", "production")
+    assert pending(waiting) == [("risk/other@1", "staging", ())], "it has both"
+    waiting.register("churn", [make_file("content 5")])
+    assert ("churn@5", "staging", ()) in pending(waiting)
+    assert "churn@5" not in [ref for ref, stage, _ in pending(waiting) if stage == "production"], "not in staging yet"
+    bob.approvals.approve("churn@5", "staging", reject=True, reason="no")
+    assert "churn@5" not in [ref for ref, _, _ in pending(waiting)], "it is rejected"
+    waiting.archive(["risk/other@1"])
+    assert pending(waiting) == []
+
+
+def test_pending_of_mine_is_what_i_may_approve_and_have_not(waiting: Registry, clock: Clock) -> None:
+    alice, bob, dan, eve = (person(waiting, name, clock) for name in ("alice", "bob", "dan", "eve"))
+    assert pending(alice, mine=True) == [("risk/other@1", "staging", ())], "she is the author of churn"
+    assert pending(bob, mine=True) == [("churn@4", "production", ()), ("risk/other@1", "staging", ())]
+    assert pending(dan, mine=True) == [], "the author, and not an approver"
+    assert pending(eve, mine=True) == [("risk/other@1", "staging", ())], "not an approver for production"
+    bob.approvals.approve("churn@4", "production")
+    assert pending(bob, mine=True) == [("risk/other@1", "staging", ())]
+
+
+def test_pending_goes_on_without_a_damaged_model(waiting: Registry) -> None:
+    path = waiting.root / "models/churn/stages.yaml"
+    sound = path.read_bytes()
+    path.write_bytes(b"stages: [")
+    told: list[object] = []
+    assert [each.ref for each in waiting.approvals.pending(on_damage=told.append)] == ["risk/other@1"]
+    assert len(told) == 1
+    path.write_bytes(sound)
+
+
+def test_signed_approvals_can_be_pending_too(waiting: Registry, clock: Clock) -> None:
+    write(waiting, "{staging: {signed: required}}")
+    assert ("risk/other@1", "staging", ()) in pending(person(waiting, "bob", clock), mine=True)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_approval_that_does_not_count_says_so(waiting: Registry, clock: Clock, dry_run: bool) -> None:
+    def approve(name: str, ref: str = "churn@4", stage: str = "production", **more: Any) -> str:
+        return person(waiting, name, clock).approvals.approve(ref, stage, dry_run=dry_run, **more).excluded
+
+    assert approve("alice") == "is the author"
+    assert approve("eve") == "is no approver"
+    assert approve("bob") == ""
+    assert approve("eve", reject=True, reason="no") == ""
+    assert approve("alice", stage="development") == "", "a stage without a policy"
+    write(waiting, "{production: {signed: required}}")
+    assert approve("bob") == ("" if dry_run else "did not sign it")
+    write(waiting, "{production: {approvals: many}}")
+    assert approve("carol") == "", "a policy that can't be read refuses every promotion, and no approval"

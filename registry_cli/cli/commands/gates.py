@@ -10,8 +10,8 @@ from ...core.names import Reference
 from ...errors import InvalidInput
 from ...rules.policy.command_checks import NOT_TRUSTED
 from ...rules.policy.policy import PASSED
-from ..command import command, flag, option
-from ..formatting import escape, format_time, plural, shorten, time_column
+from ..command import argument, command, flag, option
+from ..formatting import escape, format_age, format_time, plural, shorten, time_column
 from ..options import Reason, Ref, Sign, Stage, VersionRef, Yes, ensure_alone, signing_key
 from ..session import Output, Session
 from ..trust_prompt import report_outputs
@@ -65,7 +65,10 @@ def approve(
     )  # fmt: skip
     word = done.action if done.changed else f"already {done.action}"
     cx.say(f"{done.refs[0]}: {'would be ' if cx.dry_run else ''}{word} for {stage}")
-    cx.show_changed("changed", done, done.refs[0])
+    if done.excluded:
+        cx.warn(f"this approval does not count: {registry.context.author} {done.excluded}")
+    body = {"*": done, "counts": not done.excluded, "reason": done.excluded or None}
+    cx.show_changed("changed", body, done.refs[0])
 
 
 def _ask_verdict(cx: Session, ref: str, stage: str, *, reject: bool, reason: str) -> tuple[bool, str]:
@@ -81,19 +84,37 @@ def _ask_verdict(cx: Session, ref: str, stage: str, *, reject: bool, reason: str
 
 
 @command("approvals", "Release", exits=(0, 2, 3, 6), lists=True)
-def approvals(cx: Session, ref: Ref) -> None:
+def approvals(
+    cx: Session,
+    ref: Annotated[str | None, argument("[REF]", "A version: churn@7, churn@production; none with --pending.")] = None,
+    pending: Annotated[bool, flag("--pending", "List the versions of all models that wait for approval.")] = False,
+    mine: Annotated[bool, flag("--mine", "With --pending: only those that you may approve and have not.")] = False,
+) -> None:
     """List the approvals and rejections of a version.
 
     Shows the latest decision per person and stage. It stays in force until the version's params, metrics or tags
     change. A decision that the policy does not count is shown as excluded.
 
-    In a pipe: stage, account, approved or rejected, time, state, why, signed by, reason; separated by tabs. With `-q`,
-    the accounts whose approval is in force.
+    With --pending, lists the versions that only approvals keep out of a stage: newer than what is there, and passing all
+    other rules of its policy, except commands, which are not run.
+
+    In a pipe: stage, account, approved or rejected, time, state, why, signed by, reason; with --pending ref, stage,
+    wanted, found, author, created; separated by tabs. With `-q`, the accounts whose approval is in force; with --pending
+    references.
 
     Examples:
         registry approvals churn@7
+        registry approvals --pending --mine
         registry approvals churn@7 --json | jq '.items[] | select(.state == "in-force")'
     """
+    if pending:
+        _show_pending(cx, ref, mine)
+        return
+    if mine or ref is None:
+        raise InvalidInput(
+            "--mine is for --pending" if mine else "missing argument REF",
+            "registry approvals --pending lists what waits for approval",
+        )
     found = cx.reader().approvals(ref)
     rows = [
         (each.stage, each.by, "approved" if each.approved else "rejected", each.at, each.state, each.why,
@@ -111,6 +132,24 @@ def approvals(cx: Session, ref: Ref) -> None:
     cx.show(
         Output("approvals", found, accounts, columns, rows, shown, empty="No approvals yet.", names=names, wrap=True)
     )
+
+
+def _show_pending(cx: Session, ref: str | None, mine: bool) -> None:
+    if ref is not None:
+        raise InvalidInput("--pending is about all models", f"leave out {ref}, or --pending")
+    damage = cx.collect_damage()
+    found = cx.reader().approvals.pending(mine=mine, on_damage=damage)
+    rows = [(each.ref, each.stage, "; ".join(each.wanted), each.found, each.author, each.created) for each in found]
+    shown = [
+        (ref, stage, escape(wanted), escape(shorten(words)), escape(author), format_age(created))
+        for ref, stage, wanted, words, author, created in rows
+    ]
+    nothing = "No versions wait for your approval." if mine else "No versions wait for approval."
+    columns = ("version", "stage", "wanted", "found", "author", "age")
+    names = ("ref", "stage", "wanted", "found", "author", "created")
+    refs = dict.fromkeys(each.ref for each in found)
+    cx.show(Output("pending", found, refs, columns, rows, shown, empty=nothing, names=names))
+    damage.raise_found()
 
 
 @command("sign", "Release", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True, dry_run=True)

@@ -158,7 +158,7 @@ def _pause() -> None:
 def _show_entries(cx: Session, entries: Iterable[ModelHistoryEntry], *, many: bool, utc: bool) -> None:
     """Print entries; the model is a column of its own if there are ``many``."""
     found = iter(entries)
-    columns = (*(("model",) if many else ()), "#", time_column(utc), "who", "action", "version", "details")
+    columns = (*(("model",) if many else ()), "#", time_column(utc=utc), "who", "action", "version", "details")
 
     cx.show(
         Output(
@@ -217,6 +217,7 @@ def _format_details(entry: JournalEntry, format_values: Callable[[Sequence[objec
     if detail.get("forced"):
         failed = detail.get("failed")
         parts.append(f"FORCED past {', '.join(map(str, failed))}" if isinstance(failed, list) else "FORCED")
+    parts += ["undo"] * bool(detail.get("undoes"))
     if detail.get("reason"):
         parts.append(f"“{detail['reason']}”")
     if detail.get("signature") and entry.event.action != "signed":

@@ -33,7 +33,7 @@ def export(
     ],
     every: Annotated[bool, flag("--all -a", "Export the whole registry.")] = False,
     kind: Annotated[
-        str, option("--format", "FORMAT", "Export one version for another tool: mlflow, hf, bentoml or cyclonedx.")
+        str, option("--format", "mlflow|hf|bentoml|cyclonedx", "Export one version for another tool.")
     ] = BUNDLE,
     flavor: Annotated[
         str | None, option("--flavor", "FLAVOR", "The MLflow flavor of the files: sklearn, xgboost, onnx …")

@@ -141,7 +141,7 @@ def _show_schema(cx: Session, name: str) -> None:
 def completion_(cx: Session, shell: Annotated[str, argument("bash|zsh|fish", "The shell.")]) -> None:
     """Print the completion script of a shell.
 
-    Completes commands, options, models, versions, stages and aliases.
+    Completes commands, options and their values, models, versions and their files, stages and aliases.
 
     Examples:
         registry completion bash > ~/.local/share/bash-completion/completions/registry

@@ -42,13 +42,16 @@ def list_(
     cx: Session,
     stage: Annotated[str | None, option("--stage", "STAGE", "Only models with a version in this stage.")] = None,
     where: Where = None,
+    sort: Annotated[
+        str, option("--sort", "name|created|updated|versions|owner", "In this order; also updated:asc or name:desc.")
+    ] = "",
     as_of: AsOf = None,
 ) -> None:
     """List the models.
 
     One row per model: its latest version with the first metric, its stages, and the number of active and archived
     versions. With --stage, one row for each model with a version in that stage. --where keeps the models with an active
-    version that matches.
+    version that matches. With --sort updated, the last change comes first, and the last column shows its age.
 
     In a pipe: name, versions, archived, latest, stages, aliases, owner, created; with --stage: ref, created, metrics,
     owner; separated by tabs.
@@ -56,6 +59,7 @@ def list_(
     Examples:
         registry list
         registry list --stage production
+        registry list --sort updated
         registry list --where 'metrics.auc >= 0.9' -q | xargs -n1 registry versions
         registry list --as-of 2026-03-03
     """
@@ -64,7 +68,7 @@ def list_(
         check_stage(stage, registry.stages)
     damage = cx.collect_damage()
     glances = cx.has_viewer or (stage is not None and not (cx.as_json or cx.quiet))
-    found = iter(registry.admin.overview(as_of=as_of, on_damage=damage, glances=glances))
+    found = iter(registry.admin.overview(as_of=as_of, on_damage=damage, glances=glances, sort=sort))
     if where:
         warn_of_unknown_names(cx, registry, where, as_of=as_of)
         missing = list_keyed_fields([where], None, None)
@@ -76,7 +80,7 @@ def list_(
         rows, refs = (_format_model(each) for each in found), (each.model.name for each in found)
         nothing = "No models yet; add one with 'registry register NAME FILE'."
         nothing = "No models match." if where or as_of else nothing
-        draw: Callable[[], TableView] = lambda: _draw_models(list(found), registry.stages)  # noqa: E731
+        draw: Callable[[], TableView] = lambda: _draw_models(list(found), registry.stages, sort)  # noqa: E731
     else:
         found = (each for each in found if stage in each.model.stages)
         rows, refs = (_format_live(each, stage) for each in found), (_live_reference(each, stage) for each in found)
@@ -96,9 +100,9 @@ def _format_pointers(pointers: Mapping[str, int]) -> str:
     return ",".join(f"{name}={at}" for name, at in pointers.items())
 
 
-def _draw_models(found: list[ModelSummary], known: Sequence[str]) -> TableView:
+def _draw_models(found: list[ModelSummary], known: Sequence[str], sort: str) -> TableView:
     stages = [stage for stage in reversed(known) if any(stage in each.model.stages for each in found)]
-    rows = []
+    rows, updated = [], sort.startswith("updated")
     shown = (each.shown.get(each.model.latest or 0) for each in found)
     firsts = format_metrics([dict(islice(glance.metrics.items(), 1)) if glance else {} for glance in shown])
     for each, first in zip(found, firsts, strict=True):
@@ -107,9 +111,12 @@ def _draw_models(found: list[ModelSummary], known: Sequence[str]) -> TableView:
         counts = [str(model.versions), str(model.archived) if model.archived else "-"]
         metric = " ".join(next(iter(first.items()), "-"))
         latest = _format_number(model.latest)
-        rows.append([model.name, *pointed, latest, metric, *counts, model.owner, format_age(model.created)])
-    columns = ("model", *stages, "latest", "metric", "versions", "archived", "owner", "age")
-    optional = [len(columns) + at for at in (-2, -1, -3, -5)]  # owner, age, archived, metric
+        age = format_age(model.updated if updated else model.created)
+        rows.append([model.name, *pointed, latest, metric, *counts, model.owner, age])
+    columns = ("model", *stages, "latest", "metric", "versions", "archived", "owner", "updated" if updated else "age")
+    optional = [
+        len(columns) + at for at in ((-2, -3, -5) if updated else (-2, -1, -3, -5))
+    ]  # owner, age, archived, metric
     return TableView(columns, rows, optional=optional)
 
 

@@ -11,7 +11,7 @@ import typer
 from ...core import values
 from ...errors import InvalidInput, NotFound
 from ..command import argument, command, flag, option
-from ..formatting import escape, format_number, format_time, plural
+from ..formatting import escape, format_number, format_time, plural, time_column
 from ..options import Texts, VersionRef
 from ..process import write
 from ..session import Output, Session
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 #: The names of the columns in csv.
 _NAMES = ("ref", "metric", "target", "slice", "value", "wanted", "n", "last", "outcome")
-_COLUMNS = ("ref", "metric", "value", "wanted", "n", "trend", "last (utc)", "outcome")
 
 
 @command("observe", "Monitor", exits=(0, 1, 2, 3, 6, 7, 8), writes=True, dry_run=True)
@@ -42,7 +41,7 @@ def observe(
         Optional[str], option("--from", "FILE|-", "Read CSV, JSON Lines or JSON; '-' is standard input.")
     ] = None,
     kind: Annotated[
-        Optional[str], option("--format", "FORMAT", "csv, jsonl, json (also of Evidently), or nannyml.")
+        Optional[str], option("--format", "csv|jsonl|json|nannyml", "The format of the file; json also of Evidently.")
     ] = None,
 ) -> None:
     """Record metrics of a version in use.
@@ -179,7 +178,8 @@ def _make_output(found: list[SeriesStatus], plot: bool) -> Output:
     if plot and found:
         text = "\n\n".join(filter(None, map(draw_plot, found))) or "too few observations to plot"
     refs = list(dict.fromkeys(each.ref for each in found if each.outcome in (ALERT, STALE)))
-    return Output("monitored", {"items": found}, refs, _COLUMNS, rows, shown, text, names=_NAMES, wrap=True)
+    columns = ("ref", "metric", "value", "wanted", "n", "trend", time_column("last"), "outcome")
+    return Output("monitored", {"items": found}, refs, columns, rows, shown, text, names=_NAMES, wrap=True)
 
 
 @command("profile", "Monitor", exits=(0, 1, 2, 3, 6, 7, 8), writes=True, dry_run=True)
