@@ -89,7 +89,7 @@ def _resolve_python(python: str) -> Environment:
         return _query_python(path) if found.why else found
     why = found.why if path.is_dir() else f"Python '{python}' not found"
     if why:
-        raise NotFound(why, "give its folder or its Python: `python` .venv/bin/python")
+        raise NotFound(why, "give its folder or its Python as `python`, for example .venv/bin/python")
     return found
 
 

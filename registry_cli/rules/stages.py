@@ -55,7 +55,7 @@ def parse_expected(text: str, model: str) -> int | None:
             raise InvalidInput(f"`expect` {text} is a version of another model, not of {model}", hint)
         number = reference.selector.number if reference.selector else None
     if number is None:
-        raise InvalidInput(f"'{text}' is not a valid version for --expect", hint)
+        raise InvalidInput(f"'{text}' is not a valid version for `expect`", hint)
     return number
 
 

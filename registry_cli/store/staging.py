@@ -211,7 +211,7 @@ class _FileIngest:
             if error.errno in files.NO_LINKS and moving:
                 return False
             if error.errno == errno.EXDEV:
-                raise Refused(f"'{self.source.origin}' is on another file system", "remove `how='link'`") from None
+                raise Refused(f"'{self.source.origin}' is on another file system", "do not use `how='link'`") from None
             raise
         if removal.identity(os.lstat(self.target)) != removal.identity(mine):
             raise Refused(f"'{self.source.origin}' was replaced during linking", "register it again")

@@ -44,7 +44,7 @@ def test_what_is_dangerous_is_refused_and_nothing_is_written(reg: Registry, make
     before = fingerprint(reg.root)
     with pytest.raises(Refused, match=r"dangerous: model.pkl: os.system: it can run commands or code") as refused:
         reg.register("churn", [make(EVIL)])
-    assert "--allow-unsafe" in refused.value.hint
+    assert "`unsafe`" in refused.value.hint
     assert fingerprint(reg.root) == before
     reg.register("churn", [make(GOOD)])
     with pytest.raises(Refused):

@@ -163,7 +163,7 @@ def test_globs_without_effect_are_warned_of(reg: Registry, make_file: Make) -> N
     make_file("x", "p/a.log")
     root = make_file("x", "p/w.bin").parent
     done = reg.register("m", [root], exclude=["*.log", "*.nope"], include=["*.bin", "a.*"])
-    assert [text.partition(" had")[0] for text in done.warnings] == ["--exclude '*.nope'", "--include '*.bin'"]
+    assert [text.partition(" had")[0] for text in done.warnings] == ["`exclude` '*.nope'", "`include` '*.bin'"]
     assert stored(reg) == {"a.log", "w.bin"}
 
 
@@ -230,8 +230,8 @@ def test_a_secret_is_refused_unless_it_is_included_or_excluded(reg: Registry, ma
         with pytest.raises(Refused, match="secret") as told:
             reg.register("m", paths)
         assert secret.name in told.value.message
-        assert "--include" in told.value.hint
-        assert "--exclude" in told.value.hint
+        assert "`include`" in told.value.hint
+        assert "`exclude`" in told.value.hint
     with pytest.raises(Refused, match="secret"):
         reg.register("m", [root], include=["sub/"])  # a folder that is taken back does not take its secrets along
     assert snapshot(reg.root) == before
