@@ -69,7 +69,7 @@ def deploy(
         Damaged: The files are not as they were stored.
     """
     if force and not reason.strip():
-        raise InvalidInput("`force` needs a reason", "say why with `reason`")
+        raise InvalidInput("`force` requires a reason", "add `reason`")
     found = targets.load_targets(context.layout).get(target)
     reference = Reference.parse_version(ref)
     if request_id and (done := _find_done(context, reference.model, target, request_id, "deployed")):

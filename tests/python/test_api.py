@@ -384,7 +384,7 @@ class TestMessages:
         assert {name.partition("=")[0] for name in OPTIONS} <= parameters | {"format"}
 
     def test_in_python_and_on_the_command_line(self, two: Registry, tmp_path: Path) -> None:
-        with pytest.raises(InvalidInput, match=r"^`force` needs a reason; say why with `reason`$"):
+        with pytest.raises(InvalidInput, match=r"^`force` requires a reason; add `reason`$"):
             two.promote("churn@1", "production", force=True)
         answer = spawn("-C", two.root, "register", "churn", Path(two.path("churn@1"), "model.pkl"))
         assert answer.code != 0
@@ -394,7 +394,7 @@ class TestMessages:
         ):
             two.register("churn", tmp_path / ".env")
         answer = spawn("-C", two.root, "register", "churn", tmp_path / ".env")
-        assert "leave it out with --exclude '.env', or store it anyway with --include '.env'" in answer.err
+        assert "exclude it with --exclude '.env', or store it anyway with --include '.env'" in answer.err
         answer = spawn("-C", two.root, "register", "churn", tmp_path / ".env", "--json")
         assert "--exclude '.env'" in json.loads(answer.err)["hint"]
         answer = spawn("info", cwd=tmp_path)
