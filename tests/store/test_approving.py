@@ -235,16 +235,14 @@ def test_rollback_does_not_go_to_what_was_rejected(three: Registry, bob: Registr
         with pytest.raises(Refused) as caught:
             three.rollback("churn", "production", to=to)
         assert str(caught.value) == (
-            "churn@2, which held production before, was rejected for it (see 'registry approvals churn@2')'); "
-            "registry rollback churn production --to 1"
+            "churn@2, which held production before, was rejected for it (see 'registry approvals churn@2'); "
+            "for the next candidate: registry rollback churn production --to 1"
         )
     assert snapshot(three.root) == before
     assert three.rollback("churn", "production", to=1).after == 1
     three.promote("churn@3", "production")
     bob.approvals.approve("churn@1", "production", reject=True, reason="old")
-    with pytest.raises(
-        Refused, match=r"rejected for it \(see 'registry approvals churn@1'\)'); promote another version"
-    ):
+    with pytest.raises(Refused, match=r"rejected for it \(see 'registry approvals churn@1'\); promote another version"):
         three.rollback("churn", "production", to=1)
     three.tag("churn@1", {"x": "y"})
     assert three.rollback("churn", "production", to=1, again=True).after == 1

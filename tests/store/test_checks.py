@@ -178,7 +178,7 @@ def test_a_reference_that_means_another_version_meanwhile(trusting: Registry, tm
     new = make_file("more", "more.bin")
     write(trusting, script(tmp_path, "from registry_cli import Registry\n"
                                      f"Registry.open(author='bob').register('churn', [{str(new)!r}])\n"))  # fmt: skip
-    with pytest.raises(Conflict, match="churn@latest became churn@2 meanwhile"):
+    with pytest.raises(Conflict, match="churn@latest changed to churn@2 concurrently"):
         trusting.promote("churn@latest", "production")
 
 
@@ -267,7 +267,7 @@ def test_a_program_inside_of_the_registry_is_not_found_on_the_path(
 
 
 def test_commands_of_what_is_not_there(trusting: Registry) -> None:
-    with pytest.raises(NotFound, match="no model or group 'other'"):
+    with pytest.raises(NotFound, match="model or group 'other' not found"):
         trusting.policies.commands("other")
     assert trusting.policies.commands().items == ()
 

@@ -151,7 +151,7 @@ def test_what_is_shown_of_a_group(grouped: Registry) -> None:
         ("", "description", "scores", GROUP, 3),
     ]  # fmt: skip
     assert [each[1] for each in told[:2]] == ["metrics.auc", "max_size"]
-    with pytest.raises(NotFound, match="no model or group 'other'"):
+    with pytest.raises(NotFound, match="model or group 'other' not found"):
         grouped.admin.config("other")
     with pytest.raises(NotFound):
         grouped.admin.config("risk/other")

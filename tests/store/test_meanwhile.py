@@ -214,7 +214,7 @@ def test_all_models_are_tidied_but_the_one_that_was_renamed_just_now(
     with monkeypatch.context() as patch:
         patch.setattr(maintenance, "iter_model_names", lambda _: ["before", "churn"])
         assert churn.admin.gc(age=-1) == churn.admin.repair() == []
-    with pytest.raises(NotFound, match="no model 'before'"):
+    with pytest.raises(NotFound, match="model 'before' not found"):
         churn.admin.gc(["before"])
 
 

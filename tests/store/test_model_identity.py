@@ -87,7 +87,7 @@ def test_a_former_name_is_not_given_again(family: Registry, make_file: Make) -> 
         lambda: family.admin.rename("kid", "beta"),
     ):
         with pytest.raises(
-            Conflict, match="'beta' is a former name of the model 'betb'; use betb, or add `reuse_name`"
+            Conflict, match="'beta' is a former name of the model 'betb'; use 'betb', or add `reuse_name`"
         ):
             attempt()
     assert family.admin.model_names() == before

@@ -272,7 +272,7 @@ def test_a_slip_in_one_model_leaves_that_one_alone(six: Registry, make_file: Mak
     with pytest.raises(InvalidInput, match="did you mean 'prune'"):
         six.retention.prune()
     write(six, "retention: {keep: 3}\n")
-    with pytest.raises(InvalidInput, match=r"registry.yaml, line \d+: retention.keep: key 'keep'"):
+    with pytest.raises(InvalidInput, match=r"registry.yaml, line \d+: retention.keep: unknown key 'keep'"):
         Registry(six.root).retention.prune()
 
 

@@ -54,7 +54,7 @@ def test_a_refused_rollback_changes_nothing(four: Registry) -> None:
     for to, error, words in (
         (None, Conflict, "--to 1"),
         (3, Conflict, "--to 1"),
-        (2, NotFound, "was deleted; registry rollback churn production --to 1"),
+        (2, NotFound, "was deleted; for the next candidate: registry rollback churn production --to 1"),
         (4, InvalidInput, "is at churn@4 already"),
         (9, InvalidInput, "churn@9 never held production; possible targets: churn@1"),
     ):
