@@ -95,7 +95,7 @@ def test_which_version_is_this_file(site: Site) -> None:
 
 def test_the_past(site: Site) -> None:
     assert site.run("list", "--as-of", "2020-01-01").out == ""
-    refused(site.run("path", "churn@production", "--as-of", "2020-01-01"), 3, "no model 'churn' yet")
+    refused(site.run("path", "churn@production", "--as-of", "2020-01-01"), 3, "model 'churn' did not exist")
     assert site.run("path", "churn@production", "--as-of", "now").out == site.run("path", "churn@production").out
     assert site.run("show", "churn", "--as-of", "now", "--json").code == 0
     refused(site.run("show", "churn", "--as-of", "someday"), 2, "someday")

@@ -248,7 +248,7 @@ def test_a_model_that_is_renamed_while_another_rename_looks(churn: Registry, mon
         Registry(churn.root).admin.rename("churn", "other")
 
     monkeypatch.setattr("registry_cli.operations.models.ensure_not_former_name", meanwhile)
-    with pytest.raises(NotFound, match="no model 'churn'") as caught:
+    with pytest.raises(NotFound, match="model 'churn' not found") as caught:
         churn.admin.rename("churn", "third")
     assert "other" in str(caught.value)
 

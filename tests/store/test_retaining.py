@@ -378,7 +378,7 @@ def test_a_plan_to_pack_fits_or_nothing_is_done(reg: Registry, make_file: Make) 
     assert snapshot(reg.root) == before
     reg.archive(["images@1"], compress="gzip")
     late = replace(plans[1], revision=reg.model("images").revision)
-    with pytest.raises(Conflict, match=r"churn: cannot be packed: 1 \(not present and unpacked\)"):
+    with pytest.raises(Conflict, match=r"images: cannot be packed: 1 \(not present and unpacked\)"):
         reg.retention.apply([late])
 
 

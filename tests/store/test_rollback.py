@@ -55,7 +55,7 @@ def test_a_refused_rollback_changes_nothing(four: Registry) -> None:
         (None, Conflict, "--to 1"),
         (3, Conflict, "--to 1"),
         (2, NotFound, "was deleted; for the next candidate: registry rollback churn production --to 1"),
-        (4, InvalidInput, "is at churn@4 already"),
+        (4, InvalidInput, "is already churn@4"),
         (9, InvalidInput, "churn@9 never held production; possible targets: churn@1"),
     ):
         with pytest.raises(error, match=words):
