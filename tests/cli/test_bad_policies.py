@@ -128,7 +128,7 @@ def test_retention_that_cannot_be_meant_lets_nothing_go(site: Site, place: str, 
 
 SETTINGS = {
     "a stage twice": Case("stages: [a, b, a]", "stages.2: 'a' is listed twice; list each stage once"),
-    "a stage that is no name": Case("stages: [Prod]", "stages.0: 'Prod'"),
+    "a stage that is no name": Case("stages: [Prod]", "stages.0: invalid stage name 'Prod'"),
     "stages are a text": Case("stages: production", "stages: must be a list of names"),
     "no stage": Case("stages: []", "stages: must be a list of names"),
     "shared with whom": Case("shared: world", "shared: is 'world'; use private or group"),

@@ -27,7 +27,7 @@ def test_what_is_live(still: Site) -> None:
     assert line.split("\t")[0] == "churn@1"
     assert "auc=0.90" in line
     assert still.run("list", "--stage", "production", "-q").lines == ["churn@1"]
-    refused(still.run("list", "--stage", "live"), 2, "no stage 'live'")
+    refused(still.run("list", "--stage", "live"), 2, "unknown stage 'live'")
 
 
 def test_lists_with_a_condition(still: Site) -> None:
@@ -90,7 +90,7 @@ def test_which_version_is_this_file(site: Site) -> None:
     assert answer.err.startswith(f"error: {place}/other.txt is not a registered file; ")
     found = json.loads(site.run("find", place / "model.pkl", "--json").out)["items"]
     assert [(each["version"]["ref"], each["path"]) for each in found] == [("churn@1", "model.pkl")]
-    refused(site.run("find", site.folder / "nowhere"), 3, "there is no file")
+    refused(site.run("find", site.folder / "nowhere"), 3, "not found")
 
 
 def test_the_past(site: Site) -> None:
@@ -148,7 +148,7 @@ def test_columns_that_were_asked_for_are_all_shown(still: Site) -> None:
     screen = on_terminal("search", "--columns", columns, root=still.root, columns=60).out
     assert all(part in screen.replace("\n", "").upper() for part in ("AUTH", "AGE", "SIZE"))
     assert still.run("search", "--columns", 'tags."a,b",version', "-q").code == 0
-    refused(still.run("search", "--sort", "metrics.auc:down"), 2, "no direction")
+    refused(still.run("search", "--sort", "metrics.auc:down"), 2, "not a sort direction")
 
 
 def test_the_condition_is_about_the_time_that_is_asked_for(still: Site) -> None:

@@ -104,8 +104,8 @@ def test_flavors(
 @pytest.mark.parametrize(
     ("files", "lineage", "flavor", "words"),
     [
-        ({"model.pkl": b"x"}, {}, None, "is not known, so MLflow could not load it; name it with `flavor`"),
-        ({"model.pkl": b"x"}, {"framework": "tensorflow 2"}, None, "is not known"),
+        ({"model.pkl": b"x"}, {}, None, "is unknown, so MLflow could not load it; specify it with `flavor`"),
+        ({"model.pkl": b"x"}, {"framework": "tensorflow 2"}, None, "is unknown"),
         ({"model.pkl": b"x"}, {}, "prophet", "unknown flavor 'prophet'"),
         ({"a.pkl": b"x", "b.pkl": b"y"}, {}, "sklearn", "2 files of .* could be the model: a.pkl, b.pkl"),
         ({"a.bin": b"x"}, {}, "sklearn", "has no file that sklearn"),

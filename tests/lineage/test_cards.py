@@ -179,7 +179,7 @@ def test_a_parent_from_hugging_face_is_the_base(reg: Registry, tmp_path: Path) -
 def test_a_file_is_written_once(churn: Registry, tmp_path: Path) -> None:
     target = tmp_path / "README.md"
     assert churn.artifacts.card("risk/churn", target).text == target.read_text()
-    with pytest.raises(Conflict, match="exists already"):
+    with pytest.raises(Conflict, match="already exists"):
         churn.artifacts.card("risk/churn", target)
     target.write_text(target.read_text() + "\nA note.\n")
     churn.artifacts.card("risk/churn", target, replace=True)

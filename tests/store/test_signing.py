@@ -97,7 +97,7 @@ def test_who_is_not_allowed_or_is_somebody_else_is_told(two: Registry, keys: Pat
     assert codes(two) == unknown
     (two.root / "allowed_signers").unlink()
     assert codes(two) == unknown
-    assert "there is no allowed_signers" in two.approvals.signatures("churn@1")[0].problem
+    assert "allowed_signers is missing" in two.approvals.signatures("churn@1")[0].problem
 
 
 def test_a_key_must_have_been_valid_when_it_signed_and_not_be_revoked(two: Registry, keys: Path, clock: Clock) -> None:
@@ -248,7 +248,7 @@ def test_a_policy_asks_for_signatures(two: Registry, keys: Path) -> None:
     two.promote("churn@1", "production")
     kept = (two.root / "allowed_signers").read_text()
     (two.root / "allowed_signers").unlink()
-    assert found() == "there is no allowed_signers in the registry"
+    assert found() == "the registry has no allowed_signers"
     (two.root / "allowed_signers").write_text(kept.replace("alice@", "carol@"))
     assert found() == "no valid signature by them"
 
