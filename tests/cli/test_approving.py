@@ -65,9 +65,9 @@ def test_what_waits_for_approval(site: Site) -> None:
     Registry(site.root).register("own", [site.file])
     answer = site.run("approvals", "--pending")
     assert [line.split("\t")[:5] for line in answer.lines] == [
-        ["churn@2", "production", "another than the author", "0 of 1", "alice"],
-        ["own@1", "production", "another than the author", "0 of 1", who],
-        ["risk/fraud@1", "production", "another than the author", "0 of 1", "alice"],
+        ["churn@2", "production", "someone other than the author", "0 of 1", "alice"],
+        ["own@1", "production", "someone other than the author", "0 of 1", who],
+        ["risk/fraud@1", "production", "someone other than the author", "0 of 1", "alice"],
     ]
     assert site.run("approvals", "--pending", "--mine", "-q").lines == ["churn@2", "risk/fraud@1"]
     document = site.run("approvals", "--pending", "--json").json

@@ -312,7 +312,7 @@ def test_pending_is_what_only_approvals_keep_out(waiting: Registry, clock: Clock
     assert pending(waiting) == [("churn@4", "production", ()), ("risk/other@1", "staging", ())]
     (first, _) = waiting.approvals.pending()
     assert (first.wanted, first.found) == (
-        ("at least 2", "alice or bob or carol", "another than the author"), "0 of 2",
+        ("at least 2", "alice or bob or carol", "someone other than the author"), "0 of 2",
     )  # fmt: skip
     bob = person(waiting, "bob", clock)
     bob.approvals.approve("churn@4", "production")
@@ -359,7 +359,7 @@ def test_an_approval_that_does_not_count_says_so(waiting: Registry, clock: Clock
         return person(waiting, name, clock).approvals.approve(ref, stage, dry_run=dry_run, **more).excluded
 
     assert approve("alice") == "is the author"
-    assert approve("eve") == "is no approver"
+    assert approve("eve") == "is not an approver"
     assert approve("bob") == ""
     assert approve("eve", reject=True, reason="no") == ""
     assert approve("alice", stage="development") == "", "a stage without a policy"
