@@ -14,14 +14,9 @@ if TYPE_CHECKING:
         archive,
         compare,
         data_profiles,
-        deployment_job,
-        deployment_status,
-        deployments,
-        export,
         find,
         gate,
         history,
-        imports,
         inspection,
         lineage,
         maintenance,
@@ -34,8 +29,15 @@ if TYPE_CHECKING:
         retention,
         search,
         settings,
-        targets,
     )  # fmt: skip
+    from .deployment import deployment_status, deployments, targets  # noqa: F401
+    from .exchange import export, imports  # noqa: F401
+
+#: The modules that are in a package of their subject.
+_PACKAGES = {
+    "deployment_status": "deployment", "deployments": "deployment", "targets": "deployment",
+    "export": "exchange", "imports": "exchange",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
@@ -43,4 +45,5 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'registry_cli.operations' has no attribute '{name}'")
     from importlib import import_module
 
-    return import_module(f".{name}", __name__)
+    package = _PACKAGES.get(name)
+    return import_module(f".{package}.{name}" if package else f".{name}", __name__)

@@ -37,7 +37,7 @@ from ..store.reader import ModelReader
 from . import gate, settings
 from .approvals import describe_approvals
 from .context import open_model, open_snapshot
-from .export import resolve_target_path
+from .exchange.export import resolve_target_path
 from .monitor import MonitorHistory
 from .ownership import Copy, replaceable_file
 from .search import list_model_names, list_models, list_versions, search_versions

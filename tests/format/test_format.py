@@ -15,8 +15,8 @@ import yaml
 
 from registry_cli import Refused, Registry
 from registry_cli.interop.imported_version import ImportedVersion
-from registry_cli.operations import imports
-from registry_cli.operations.import_plan import ImportOptions
+from registry_cli.operations.exchange import imports
+from registry_cli.operations.exchange.import_plan import ImportOptions
 from registry_cli.rules.settings_errors import SettingsSource
 from registry_cli.store import layout
 from registry_cli.store.filesystem import files

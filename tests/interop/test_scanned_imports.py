@@ -13,8 +13,8 @@ import pytest
 from registry_cli import Registry
 from registry_cli.core.results import ImportResult
 from registry_cli.interop.imported_version import ImportedVersion
-from registry_cli.operations import imports
-from registry_cli.operations.import_plan import ImportOptions
+from registry_cli.operations.exchange import imports
+from registry_cli.operations.exchange.import_plan import ImportOptions
 from tests.commands import run
 from tests.interop.stores import unpacked
 from tests.scan.corpus import DATA, EVIL

@@ -15,7 +15,7 @@ import pytest
 
 from registry_cli import Conflict, Registry
 from registry_cli.core.results import ImportResult
-from registry_cli.operations.bundle_importer import BundleImporter
+from registry_cli.operations.exchange.bundle_importer import BundleImporter
 from tests.commands import PEAK, assert_refused, begin, ended, public_folder, run, shell, spawn, until
 from tests.crash.world import fingerprint, observed
 from tests.support import everything_imported, race, without_rights

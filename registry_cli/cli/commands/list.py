@@ -12,7 +12,7 @@ from ...core.results import Approval, Signature
 from ...errors import NotFound
 from ...rules.stages import check_stage
 from ..command import argument, command, option
-from ..formatting import (
+from ..formatting import (  # fmt: skip
     align,
     escape,
     format_age,
@@ -22,7 +22,7 @@ from ..formatting import (
     format_value,
     list_pointers,
     shorten,
-)  # fmt: skip
+)
 from ..options import AsOf, Ref, Where, iter_watched, list_keyed_fields, warn_of_missing_fields, warn_of_unknown_names
 from ..session import Output, Session, TableView
 from ..views import inspection_view, lineage_view

@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import yaml
 
-from ..core import names, values
-from ..core.lazy_dataclass import dataclass, field, replace
-from ..core.progress import Progress
-from ..core.quantities import parse_timestamp
-from ..core.records import StageTable, VersionRecord
-from ..core.redaction import redact_text, redact_url, redact_value
-from ..core.results import FileReport, ImportResult
-from ..core.times import format_time
-from ..core.yaml import documents
-from ..errors import Indeterminate, InvalidInput, LockTimeout, RegistryError, indeterminate
-from ..store import codec, manifest, reader, source_files, writer
-from ..store.reader import ModelReader
-from ..store.selection import FileSelection
-from ..store.source_files import SourceFile
-from .archive import archive
-from .pointers import alias, promote
+from ...core import names, values
+from ...core.lazy_dataclass import dataclass, field, replace
+from ...core.progress import Progress
+from ...core.quantities import parse_timestamp
+from ...core.records import StageTable, VersionRecord
+from ...core.redaction import redact_text, redact_url, redact_value
+from ...core.results import FileReport, ImportResult
+from ...core.times import format_time
+from ...core.yaml import documents
+from ...errors import Indeterminate, InvalidInput, LockTimeout, RegistryError, indeterminate
+from ...store import codec, manifest, reader, source_files, writer
+from ...store.reader import ModelReader
+from ...store.selection import FileSelection
+from ...store.source_files import SourceFile
+from ..archive import archive
+from ..pointers import alias, promote
 
 if TYPE_CHECKING:
-    from ..interop.imported_version import ImportedVersion
-    from .context import RegistryContext
+    from ...interop.imported_version import ImportedVersion
+    from ..context import RegistryContext
 
 _T = TypeVar("_T")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9._:/-]{1,80}\Z", re.ASCII)

@@ -13,31 +13,31 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.lazy_dataclass import replace
-from ..core.names import Reference
-from ..core.progress import SILENT, Progress
-from ..core.records import FileEntry, VersionRecord
-from ..core.results import ExportResult
-from ..core.times import format_time
-from ..core.values import OneOrMore, as_list
-from ..core.yaml import documents
-from ..errors import Conflict, Damaged, InvalidInput, RegistryError
-from ..interop import exported_files, tools
-from ..interop.bundle import bundle_writer
-from ..interop.bundle.bundle_writer import BundleSelection
-from ..interop.cards import model_card
-from ..interop.cards.model_card import Card, CardInput
-from ..interop.mlflow.mlflow_export import FLAVORS
-from ..store import fetch as outgoing
-from ..store import model_export
-from ..store.filesystem import files, replacement
-from ..store.filesystem.containment import RegistryBoundary
-from ..store.verify import verify
-from . import settings
-from .approvals import list_approvals
-from .context import read_version
-from .lineage import iter_parent_names
-from .ownership import (
+from ...core.lazy_dataclass import replace
+from ...core.names import Reference
+from ...core.progress import SILENT, Progress
+from ...core.records import FileEntry, VersionRecord
+from ...core.results import ExportResult
+from ...core.times import format_time
+from ...core.values import OneOrMore, as_list
+from ...core.yaml import documents
+from ...errors import Conflict, Damaged, InvalidInput, RegistryError
+from ...interop import exported_files, tools
+from ...interop.bundle import bundle_writer
+from ...interop.bundle.bundle_writer import BundleSelection
+from ...interop.cards import model_card
+from ...interop.cards.model_card import Card, CardInput
+from ...interop.mlflow.mlflow_export import FLAVORS
+from ...store import fetch as outgoing
+from ...store import model_export
+from ...store.filesystem import files, replacement
+from ...store.filesystem.containment import RegistryBoundary
+from ...store.verify import verify
+from .. import settings
+from ..approvals import list_approvals
+from ..context import read_version
+from ..lineage import iter_parent_names
+from ..ownership import (
     is_bill_of_materials,
     is_bundle,
     is_card,
@@ -47,15 +47,15 @@ from .ownership import (
     replaceable_folder,
     write_file,
 )
-from .read import check_version, get_version, list_files, open_artifact, select_files
-from .search import get_model, list_model_names
+from ..read import check_version, get_version, list_files, open_artifact, select_files
+from ..search import get_model, list_model_names
 
 if TYPE_CHECKING:
-    from ..interop.exported_files import Outline
-    from ..store.filesystem.replacement import Existing
-    from .context import RegistryContext
-    from .ownership import Copy, Expected
-    from .read import BinaryWriter
+    from ...interop.exported_files import Outline
+    from ...store.filesystem.replacement import Existing
+    from ..context import RegistryContext
+    from ..ownership import Copy, Expected
+    from ..read import BinaryWriter
 
 
 #: The format of an export that is no other tool's.

@@ -12,31 +12,31 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import operations
-from ..core.names import Reference
-from ..core.progress import Progress
-from ..core.results import Deployed
-from ..errors import Conflict, Indeterminate, Refused, RegistryError, indeterminate
-from ..rules import deployments as rules
-from ..rules import stages as stage_rules
-from ..rules.policy.command_checks import Command, CommandCheck, CommandSet
-from ..serving import probe, server_layout, targets
-from ..serving.server_layout import Plan, Release, ServerLayout
-from ..serving.target_folder import Placed, Staged, TargetFolder
-from ..serving.targets import Target
-from ..store import codec, layout
-from ..store.codec import Redo
-from ..store.packs import pack_reader
-from ..store.reader import ModelReader
-from .context import open_snapshot
-from .transaction import EventSigner, make_event, run_signed, take_snapshot, transaction
+from ... import operations
+from ...core.names import Reference
+from ...core.progress import Progress
+from ...core.results import Deployed
+from ...errors import Conflict, Indeterminate, Refused, RegistryError, indeterminate
+from ...rules import deployments as rules
+from ...rules import stages as stage_rules
+from ...rules.policy.command_checks import Command, CommandCheck, CommandSet
+from ...serving import probe, server_layout, targets
+from ...serving.server_layout import Plan, Release, ServerLayout
+from ...serving.target_folder import Placed, Staged, TargetFolder
+from ...serving.targets import Target
+from ...store import codec, layout
+from ...store.codec import Redo
+from ...store.packs import pack_reader
+from ...store.reader import ModelReader
+from ..context import open_snapshot
+from ..transaction import EventSigner, make_event, run_signed, take_snapshot, transaction
 
 if TYPE_CHECKING:
-    from ..core.records import VersionRecord
-    from ..store.writer import Writer
-    from .context import RegistryContext
-    from .gate import CheckResults
-    from .transaction import Key
+    from ...core.records import VersionRecord
+    from ...store.writer import Writer
+    from ..context import RegistryContext
+    from ..gate import CheckResults
+    from ..transaction import Key
 
 #: Seconds between two questions to a server: at first, and at most.
 _POLL, _SLOWEST = 0.1, 2.0

@@ -7,31 +7,31 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..core.lazy_dataclass import replace
-from ..core.progress import Progress
-from ..core.records import Checkpoint, Event, VersionRecord
-from ..core.results import ImportResult
-from ..errors import Conflict, RegistryError
-from ..interop.bundle.bundle_manifest import BundleModel, BundleVersion, Contents
-from ..interop.bundle.bundle_reader import BundleModelReader, BundleReader, BundleVersionReader, discard
-from ..rules import event_history
-from ..store import creation, journal, reader, registration
-from ..store.filesystem import files
-from ..store.layout import ModelLayout
-from ..store.model_import import ContentIndex, ModelImport, write_stream
-from ..store.reader import ModelReader, is_model
-from ..store.staging import StagingFolder, ensure_free
-from .annotate import annotate
-from .gate import evaluate_gate
+from ...core.lazy_dataclass import replace
+from ...core.progress import Progress
+from ...core.records import Checkpoint, Event, VersionRecord
+from ...core.results import ImportResult
+from ...errors import Conflict, RegistryError
+from ...interop.bundle.bundle_manifest import BundleModel, BundleVersion, Contents
+from ...interop.bundle.bundle_reader import BundleModelReader, BundleReader, BundleVersionReader, discard
+from ...rules import event_history
+from ...store import creation, journal, reader, registration
+from ...store.filesystem import files
+from ...store.layout import ModelLayout
+from ...store.model_import import ContentIndex, ModelImport, write_stream
+from ...store.reader import ModelReader, is_model
+from ...store.staging import StagingFolder, ensure_free
+from ..annotate import annotate
+from ..gate import evaluate_gate
+from ..register import commit_version, find_registered, make_import_analysis
+from ..search import get_model
+from ..transaction import ensure_not_former_name, make_event
 from .import_plan import PlannedImport, after_import, expect_number, import_in_turn, repeat_import, set_pointers
-from .register import commit_version, find_registered, make_import_analysis
-from .search import get_model
-from .transaction import ensure_not_former_name, make_event
 
 if TYPE_CHECKING:
-    from .context import RegistryContext
+    from ..context import RegistryContext
+    from ..inspection import ArtifactAnalysis
     from .import_plan import ImportOptions, OnEach
-    from .inspection import ArtifactAnalysis
 
 
 def _plan_model(context: RegistryContext, part: BundleModel, contents: Contents, choice: ImportOptions) -> str:

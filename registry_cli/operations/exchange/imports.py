@@ -10,14 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Union
 
-from ..core import values
-from ..core.lazy_dataclass import replace
-from ..core.progress import SILENT, Progress
-from ..core.results import ImportResult
-from ..errors import Conflict, Damaged, Indeterminate, InvalidInput, LockTimeout, NotFound, RegistryError
-from ..interop import tools
-from ..interop.bundle import bundle_reader
-from ..store import creation, reader
+from ...core import values
+from ...core.lazy_dataclass import replace
+from ...core.progress import SILENT, Progress
+from ...core.results import ImportResult
+from ...errors import Conflict, Damaged, Indeterminate, InvalidInput, LockTimeout, NotFound, RegistryError
+from ...interop import tools
+from ...interop.bundle import bundle_reader
+from ...store import creation, reader
+from ..register import find_registered, make_file_selection, make_import_analysis, store_version
+from ..transaction import ensure_not_former_name, make_event
 from .bundle_importer import BundleImporter
 from .import_plan import (
     ForwardingProgress,
@@ -31,13 +33,11 @@ from .import_plan import (
     repeat_import,
     set_pointers,
 )
-from .register import find_registered, make_file_selection, make_import_analysis, store_version
-from .transaction import ensure_not_former_name, make_event
 
 if TYPE_CHECKING:
-    from ..core.values import OneOrMore
-    from ..interop.imported_version import ImportedVersion
-    from .context import RegistryContext
+    from ...core.values import OneOrMore
+    from ...interop.imported_version import ImportedVersion
+    from ..context import RegistryContext
 
 
 class BinaryReader(Protocol):

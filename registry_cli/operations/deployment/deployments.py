@@ -11,24 +11,24 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from .. import operations
-from ..core.names import Reference, model_name
-from ..core.progress import SILENT, Progress
-from ..core.results import Deployed
-from ..core.values import OneOrMore, as_list
-from ..errors import Conflict, Indeterminate, InvalidInput, NotFound, RegistryError
-from ..rules import stages as stage_rules
-from ..rules.stages import ANY, Expected
-from ..serving import probe, targets
-from ..serving.targets import Target
-from .context import open_snapshot, resolve_version
+from ... import operations
+from ...core.names import Reference, model_name
+from ...core.progress import SILENT, Progress
+from ...core.results import Deployed
+from ...core.values import OneOrMore, as_list
+from ...errors import Conflict, Indeterminate, InvalidInput, NotFound, RegistryError
+from ...rules import stages as stage_rules
+from ...rules.stages import ANY, Expected
+from ...serving import probe, targets
+from ...serving.targets import Target
+from ..context import open_snapshot, resolve_version
+from ..search import list_model_names
+from ..transaction import transaction
 from .deployment_job import DeploymentJob, DeploymentRequest, read_entries, record_event
-from .search import list_model_names
-from .transaction import transaction
 
 if TYPE_CHECKING:
-    from .context import RegistryContext
-    from .transaction import Key
+    from ..context import RegistryContext
+    from ..transaction import Key
 
 
 def deploy(

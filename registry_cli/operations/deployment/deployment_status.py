@@ -7,27 +7,27 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..core.lazy_dataclass import replace
-from ..core.names import model_name
-from ..core.results import Deployment
-from ..core.times import resolve_time
-from ..core.values import OneOrMore, as_list
-from ..errors import NotFound, RegistryError, explain
-from ..rules import deployments as rules
-from ..rules.deployments import BEHIND, DAMAGED, DRIFTED, OK, UNKNOWN, UNREACHABLE
-from ..serving import probe, server_layout, targets
-from ..serving.target_folder import TargetFolder
-from ..serving.targets import Target, Targets
-from ..store import history
-from .context import load_past, open_snapshot
+from ...core.lazy_dataclass import replace
+from ...core.names import model_name
+from ...core.results import Deployment
+from ...core.times import resolve_time
+from ...core.values import OneOrMore, as_list
+from ...errors import NotFound, RegistryError, explain
+from ...rules import deployments as rules
+from ...rules.deployments import BEHIND, DAMAGED, DRIFTED, OK, UNKNOWN, UNREACHABLE
+from ...serving import probe, server_layout, targets
+from ...serving.target_folder import TargetFolder
+from ...serving.targets import Target, Targets
+from ...store import history
+from ..context import load_past, open_snapshot
+from ..search import list_model_names
+from ..transaction import make_event, take_snapshot, transaction
 from .deployment_job import commit_deployments
-from .search import list_model_names
-from .transaction import make_event, take_snapshot, transaction
 
 if TYPE_CHECKING:
-    from ..index.index import Index
-    from ..store.reader import ModelSnapshot
-    from .context import RegistryContext
+    from ...index.index import Index
+    from ...store.reader import ModelSnapshot
+    from ..context import RegistryContext
 
 
 def list_deployments(

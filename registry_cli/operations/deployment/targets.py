@@ -6,20 +6,20 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..core.results import DoctorCheck, ModelChanged
-from ..core.yaml import documents
-from ..errors import Conflict, Damaged, InvalidInput, RegistryError
-from ..rules.policy.command_checks import CommandSet
-from ..rules.settings_errors import SettingsSource
-from ..serving import probe, server_layout, targets
-from ..serving.target_folder import TargetFolder
-from ..serving.targets import Target
-from ..store import codec, layout
-from ..store.filesystem import files, removal
+from ...core.results import DoctorCheck, ModelChanged
+from ...core.yaml import documents
+from ...errors import Conflict, Damaged, InvalidInput, RegistryError
+from ...rules.policy.command_checks import CommandSet
+from ...rules.settings_errors import SettingsSource
+from ...serving import probe, server_layout, targets
+from ...serving.target_folder import TargetFolder
+from ...serving.targets import Target
+from ...store import codec, layout
+from ...store.filesystem import files, removal
 from .deployment_job import target_commands
 
 if TYPE_CHECKING:
-    from .context import RegistryContext
+    from ..context import RegistryContext
 
 #: What is in the editor when there is no ``targets.yaml`` yet.
 _TEMPLATE = """\
