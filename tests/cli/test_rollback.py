@@ -52,7 +52,7 @@ def test_a_second_rollback_says_who_was_there_before(site: Site) -> None:
         answer = site.run("rollback", "churn", "production", *more)
         assert (answer.code, answer.out) == (4, ""), more
         assert f"production of churn was rolled back from churn@4 to churn@1 by {get_account_name()}" in answer.err
-        assert "--again rolls" in answer.err
+        assert "add --again to roll back once more" in answer.err
     done = site.run("rollback", "churn", "production", "--to", "4", "--again")
     assert (done.out, done.err) == ("churn@4\n", "churn: production -> 4 (was 1)\n")
 

@@ -533,7 +533,7 @@ def test_the_record_of_a_registry_is_the_replay_of_its_journal(reg: Registry, ta
         ("x: {layout: plain, path: /}", "is not an absolute path"),
         ("x: {layout: plain, path: /srv/../etc}", "not a plain path"),
         ("x: {layout: tritn, path: /srv}", "did you mean 'triton'"),
-        ("x: {layout: plain, path: /srv, folow: a}", "there is no key 'folow' here"),
+        ("x: {layout: plain, path: /srv, folow: a}", "unknown key 'folow'"),
         ("x: {layout: plain, path: /srv, keep: 0}", "1 to 1000"),
         ("x: {layout: plain, path: /srv, wait: 5}", "is not a duration"),
         ("x: {layout: plain, path: /srv, probe: 'file:///etc/passwd'}", "is not an HTTP address"),

@@ -146,6 +146,12 @@ def import_(
             stages=stages, aliases=aliases, progress=progress, only=only, artifacts=artifacts, unsafe=reason,
             reuse_name=reuse_name, exclude=exclude or (), include=include or (), **cx.change,
         )  # fmt: skip
+    _report(cx, found)
+    if failed := [each for each in found if each.code]:
+        raise typer.Exit(failed[0].code)
+
+
+def _report(cx: Session, found: list[ImportResult]) -> None:
     for warning in dict.fromkeys(warning for each in found for warning in each.warnings):
         cx.warn(warning)
     counts = {status: sum(each.versions for each in found if each.status == status) for status in _WORDS}
@@ -159,8 +165,6 @@ def import_(
     refs = [each.ref for each in found if each.ref]
     columns, names = ("status", "source", "version", "size", "notes"), ("status", "from", "ref", "size", "why", "lost")
     cx.show(Output("imported", found, refs, columns, rows, shown, names=names, wrap=True))
-    if failed := [each for each in found if each.code]:
-        raise typer.Exit(failed[0].code)
 
 
 def _open_standard_input() -> BinaryIO:

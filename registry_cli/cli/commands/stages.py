@@ -91,22 +91,24 @@ def demote(
     cx.show_pointer(done)
 
 
+RollbackTarget = Annotated[
+    str | None, option("--to", "VERSION", "Roll back to this version: any that ever held the stage.")
+]
+Sync = Annotated[bool, flag("--sync", "Then deploy it to the targets on this machine that follow the stage.")]
+
+
 @command("rollback", "Release", exits=_GATED, writes=True, dry_run=True, lists=True)
 def rollback(
     cx: Session,
     name: Model,
     stage: Stage,
-    to: Annotated[
-        str | None, option("--to", "VERSION", "Roll back to this version: any that ever held the stage.")
-    ] = None,
+    to: RollbackTarget = None,
     listed: Annotated[bool, flag("--list", "Only list the versions that held the stage, newest first.")] = False,
     expect: Expect = None,
     again: Annotated[bool, flag("--again", "Allow it within ten minutes of another rollback of the stage.")] = False,
     reason: Reason = "",
     no_verify: NoVerify = False,
-    sync: Annotated[
-        bool, flag("--sync", "Then deploy it to the targets on this machine that follow the stage.")
-    ] = False,
+    sync: Sync = False,
     sign: Sign = None,
 ) -> None:
     """Roll a stage back to its previous version.
@@ -146,12 +148,7 @@ def rollback(
     try:
         done = move(again, parse_expect(expect, name))
     except RecentRollback as recent:
-        if not cx.can_ask:
-            raise
-        if cx.dry_run:
-            cx.warn(f"{recent.message}; without --dry-run, confirmation is required")
-        elif not cx.ask_yes_no(f"{recent.message}. Roll it back once more?"):
-            raise InvalidInput("nothing was changed", "answer y, or add --again") from None
+        _confirm_second(cx, recent)
         # roll back what was asked about, not what another process made current meanwhile
         done = move(True, recent.current if expect is None else parse_expect(expect, name))
     cx.show_pointer(done)
@@ -159,6 +156,16 @@ def rollback(
         from .deployments import sync_stage
 
         sync_stage(cx, registry, name, stage)
+
+
+def _confirm_second(cx: Session, recent: RecentRollback) -> None:
+    """Ask whether to roll back once more; where no one can be asked, the refusal stands."""
+    if not cx.can_ask:
+        raise recent
+    if cx.dry_run:
+        cx.warn(f"{recent.message}; without --dry-run, confirmation is required")
+    elif not cx.ask_yes_no(f"{recent.message}. Roll it back once more?"):
+        raise InvalidInput("nothing was changed", "answer y, or add --again") from None
 
 
 @command("undo", "Release", exits=_GATED, writes=True, dry_run=True)

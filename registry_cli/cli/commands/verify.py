@@ -10,6 +10,7 @@ import typer
 from ...core.names import Reference
 from ...core.quantities import parse_duration
 from ...core.records import Checkpoint
+from ...core.results import Verification
 from ...errors import InvalidInput, NotFound
 from ...rules import event_history
 from ..command import argument, command, flag, option
@@ -60,11 +61,8 @@ def verify(
         registry verify --checkpoint /elsewhere/checkpoints
         registry verify --signatures
     """
-    known = (
-        _read_checkpoints(checkpoint, [Reference.parse(name).model for name in names or []])
-        if checkpoint is not None
-        else ()
-    )
+    models = [Reference.parse(name).model for name in names or []]
+    known = _read_checkpoints(checkpoint, models) if checkpoint is not None else ()
     with cx.progress("verifying") as progress:
         found = cx.registry().admin.verify(
             names or None,
@@ -74,6 +72,15 @@ def verify(
             signatures=signatures or allowed_signers is not None,
             allowed_signers=allowed_signers,
         )
+    _report(cx, found)
+    columns = ("severity", "code", "where", "message")
+    rows = [(each.severity, each.code, each.where, each.message) for each in found.problems]
+    cx.show(Output("verification", found, [each.where for each in found.problems], columns, rows, wrap=True))
+    if not found.ok:
+        raise typer.Exit(6)
+
+
+def _report(cx: Session, found: Verification) -> None:
     looked = f"{plural(found.models, 'model')}, {plural(found.versions, 'version')}, {plural(found.files, 'file')}, {format_size(found.size)}"
     if found.problems:
         cx.say(f"{plural(len(found.problems), 'problem')} in {looked}")
@@ -83,11 +90,6 @@ def verify(
         cx.say(f"OK: {looked} verified")
     if found.signatures is not None:
         cx.say(f"{plural(found.signatures, 'signature')} checked; {plural(found.unsigned or 0, 'unsigned version')}")
-    columns = ("severity", "code", "where", "message")
-    rows = [(each.severity, each.code, each.where, each.message) for each in found.problems]
-    cx.show(Output("verification", found, [each.where for each in found.problems], columns, rows, wrap=True))
-    if not found.ok:
-        raise typer.Exit(6)
 
 
 def _check_models(names: list[str] | None, verb: str) -> list[str] | None:

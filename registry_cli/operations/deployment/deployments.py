@@ -28,6 +28,7 @@ from .deployment_job import DeploymentJob, DeploymentRequest, read_entries, reco
 
 if TYPE_CHECKING:
     from ..context import RegistryContext
+    from ..gate import CheckResults
     from ..transaction import Key
 
 
@@ -78,20 +79,21 @@ def deploy(
     stage_rules.check_expected({target: v} if (v := job.before) else {}, target, reference.model, expect)
     snapshot, number = resolve_version(context, reference)
     stage_rules.check_in_use(snapshot.table, snapshot.name, number)
+    path = str(job.folder.release_path(number))
     if job.is_settled(number):
-        path = str(job.folder.release_path(number))
         return Deployed(snapshot.name, target, number, number, str(job.entry["state"]), path, changed=False)
-    gate = None
-    if found.follows:
-        stage_rules.check_stage(found.follows, context.stages)
-        numbered = Reference.parse(f"{snapshot.name}@{number}")
-        gate = operations.gate.prepare_promotion(context, numbered, found.follows, force, False)
+    gate = _prepare_gate(context, f"{snapshot.name}@{number}", found.follows, force) if found.follows else None
     release = job.make_release(snapshot.version(number), snapshot.model)
     job.layout.plan(release, None)  # refuses what does not suit the layout, before anything is written
     if dry_run:
-        return Deployed(snapshot.name, target, number, job.before, "", str(job.folder.release_path(number)))
+        return Deployed(snapshot.name, target, number, job.before, "", path)
     with job.folder.lock(context.lock_timeout, context.on_wait):
         return job.run(release, snapshot.model, gate, DeploymentRequest(reason, force, sign, request_id), progress)
+
+
+def _prepare_gate(context: RegistryContext, ref: str, stage: str, force: bool) -> CheckResults:
+    stage_rules.check_stage(stage, context.stages)
+    return operations.gate.prepare_promotion(context, Reference.parse(ref), stage, force, False)
 
 
 def undeploy(
