@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.benchmarks import growing, observing, scaling, starting, storing
+from tests.benchmarks import deploying, growing, observing, scaling, starting, storing
 from tests.benchmarks.measure import Bench, NoRoom, Row, Timing, remove
 
 PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
@@ -28,6 +28,8 @@ PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "small": storing.small,
     "many": growing.many,
     "growth": growing.growth,
+    "deploy": deploying.deploy,
+    "deployments": deploying.deployments,
     "monitor": observing.monitor,
     "report": observing.report,
     "scale": scaling.scale,
