@@ -94,7 +94,7 @@ def _scan_refusal(found: Scan, rules: ScanRules) -> Refused:
     more = f" (and {len(reasons) - 1:,} more)" if len(reasons) > 1 else ""
     why = "" if found.verdict == "dangerous" else f", which scan mode '{rules.mode}' refuses"
     return Refused(
-        f"scan verdict: {found.verdict}{why}:  {reasons[0] if reasons else 'no reason recorded'}{more}",
+        f"scan verdict: {found.verdict}{why}: {reasons[0] if reasons else 'no reason recorded'}{more}",
         "run 'registry scan PATH'; use `unsafe` to register it anyway",
     )
 

@@ -254,7 +254,7 @@ class ModelReader:
             if record.number in self.state().table.packed:
                 raise _is_packed(record)
             raise Damaged(
-                f"{record.ref} has {count:,} files of {size:,} bytes, but {record.files:,} of {record.size:,} were stored",
+                f"{record.ref} was changed: files: {count:,} (stored {record.files:,}), bytes: {size:,} (stored {record.size:,})",
                 f"do not use it; run 'registry verify {record.model}' for details",
             )
 

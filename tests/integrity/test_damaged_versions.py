@@ -82,7 +82,7 @@ def test_a_wrong_size_is_found_by_both_checks(store: Store, tmp_path: Path, chan
     store.write(MODEL, data[:-1] if change == "truncated" else data + b"\0")
     assert ("size", "error") in store.found(quick=True)
     assert store.found() == {("size", "error"), ("changed-file", "error")}
-    with pytest.raises(Damaged, match="were stored"):
+    with pytest.raises(Damaged, match="was changed: files"):
         store.reg.path("churn@2")
     assert_not_handed_out(store, tmp_path)
 

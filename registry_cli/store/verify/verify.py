@@ -197,7 +197,7 @@ def _check_version(
             found.size += job.size
     size = sum(status.st_size for status in here.values() if stat.S_ISREG(status.st_mode))
     if record is not None and (len(here), size) != (record.files, record.size):
-        problem = f"{len(here):,} files of {size:,} bytes; {record.files:,} of {record.size:,} were recorded"
+        problem = f"files: {len(here):,} (recorded {record.files:,}), bytes: {size:,} (recorded {record.size:,})"
         found.error("size", ref, problem)
     return jobs
 
