@@ -37,6 +37,7 @@ $(VENV)/lint: pyproject.toml $(VENV)/place
 
 demo: $(VENV)/demo ## the main job on real input, step by step
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/quickstart.sh
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/operate.sh
 
 test: $(VENV)/test ## all tests but the slow ones and those that need root
 	@$(PYTEST) -n $(JOBS) -m 'not root and not slow and not peers' $(TESTS)

@@ -36,7 +36,7 @@ def main() -> None:
         table = csv.writer(stream)
         table.writerow(("at", "accuracy", "latency_ms", "n"))
         for days in range(options.first, options.last - 1, -1):
-            rows = patients * factor * noise.normal(1, 0.01, patients.shape)
+            rows = patients * factor * noise.normal(1, 0.002, patients.shape)
             started = time.perf_counter()
             answers = np.array(score(options.address, rows.tolist()))
             took = (time.perf_counter() - started) * 1000

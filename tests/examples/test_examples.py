@@ -50,6 +50,21 @@ class TestQuickstart:
         }  # fmt: skip
         assert [line for line in lines(shown, "$ ") if len(line) > 80] == []
 
+    def test_goes_on_with_a_model_in_operation(self, run: Run, tmp_path: Path) -> None:
+        pytest.importorskip("sklearn", reason="needs the extra [demo]")
+        assert run("bash", EXAMPLES / "quickstart.sh", "a demo").returncode == 0
+        done = run("bash", EXAMPLES / "operate.sh", "a demo")
+        assert done.returncode == 0, done.stderr
+        assert "exit code 5: an alert" in done.stdout
+        assert lines(done.stdout, '{"version"') == ['{"version": 3}', '{"version": 2}']
+        folder = tmp_path / "work" / "a demo"
+        registry = Registry.open(folder / "models-registry")
+        assert registry.admin.verify().problems == ()
+        actions = [entry.event.action for entry in registry.history("cancer", limit=6)]
+        assert actions == ["deployed", "deploying", "rolled-back", "alerted", "deployed", "deploying"]
+        assert (folder / "server/cancer/current").resolve().name == "2"
+        assert "clinic" in (folder / "report/index.html").read_text()
+
     def test_leaves_a_folder_alone_that_is_not_its_own(self, run: Run, tmp_path: Path) -> None:
         mine = tmp_path / "work" / "mine"
         mine.mkdir(parents=True)
