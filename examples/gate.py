@@ -57,7 +57,7 @@ def main() -> int:
     reference, *conditions = sys.argv[1:]
     metrics = metrics_of(reference)
     if metrics is None:
-        sys.exit(f"error: there is no version {reference}")
+        sys.exit(f"error: version {reference} not found")
     return 0 if False not in [holds(metrics, condition) for condition in conditions] else 1  # each is reported
 
 

@@ -138,7 +138,13 @@ def improve_hint(hint: str, arguments: Sequence[str], verb: str) -> str:
     if verb == "rollback" and len(words) == 2 and "@" in words[0]:
         model, _, selector = words[0].partition("@")
         return _did_you_mean(verb, model, words[1], "--to", selector)
-    swappable = takes[:1] in (["ref"], ["model"]) and takes[1:] in (["stage"], ["alias"], ["text"], ["text*"])
+    swappable = takes[:1] in (["ref"], ["model"]) and takes[1:] in (
+        ["stage"],
+        ["alias"],
+        ["text"],
+        ["text*"],
+        ["member"],
+    )
     if len(words) < 2 or not swappable or verb in ("rename", "transfer"):
         return hint
     models = completion.list_models(completion.find_root([*arguments], os.environ))

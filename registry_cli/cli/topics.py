@@ -25,7 +25,7 @@ def list_topics() -> dict[str, str]:
 
 def _name_topic(stem: str) -> str:
     """The name of a document's topic; one that would hide behind a verb is its guide."""
-    return "python" if stem == "python-api" else f"{stem}-guide" if stem in grammar.VERBS else stem
+    return f"{stem}-guide" if stem in grammar.VERBS else stem
 
 
 def read_topic(path: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from ..core import values
 from ..core.conversion import limit_value
 from ..core.lazy_dataclass import dataclass, field
-from ..core.text import shorten
+from ..core.text import escape_for_message, shorten
 from ..errors import InvalidInput
 from ..store.selection import DEFAULT_FILES, DEFAULT_FOLDERS
 from .name_mapping import to_model_name
@@ -188,5 +188,5 @@ class ImportedVersion:
     def conflicting(cls, key: str, text: str) -> ImportedVersion:
         """A model that can't be imported because another one gets its name."""
         name = to_model_name(text)
-        why = f"the name '{name}' is already taken here: import it by itself, with another `name`"
+        why = f"the name '{name}' is already taken here: import it alone with `only` '{escape_for_message(text)}' and another `name`"
         return cls(key, name, lost=(why,))

@@ -116,7 +116,7 @@ def _paths_of(name: str, paths: list[str]) -> Callable[[Call, object], None]:
 def a_sync_that_fails_after_the_commit(world: World, case: Case) -> None:
     answer = struck(world, ("register", "m", world.file), "fsync", "m/versions", Fault("error", 0, errno.EIO))
     assert_refused(answer, 8)
-    assert "m@4 is in the registry, but could not be confirmed" in answer.err
+    assert "m@4 is registered, but could not be confirmed" in answer.err
     assert "--request-id" in answer.err
     identity = answer.err.split("--request-id ")[1].strip()
     assert world.done("cat", "m@4").out == "a model"

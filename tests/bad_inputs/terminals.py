@@ -93,7 +93,7 @@ def in_an_error(world: World, case: Case) -> None:
     ):
         code = 3 if command[0] == "cat" or command[-1] == f"{world.folder}/{escape}" else 2
         world.refused(code, *command)
-        assert_inert(on_terminal(*command, root=world.root).out)
+        assert_inert(uncoloured(on_terminal(*command, root=world.root).out))
     # what somebody wrote into a document of the store
     (world.root / "registry.yaml").write_text('format: 1\nid: x\nstages: ["\\e[2J"]\n')
     world.refused(2, "list")

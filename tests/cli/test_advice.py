@@ -31,8 +31,8 @@ SLIPS: list[tuple[str, int, str, str]] = [
     ("xyzzy", 2, "no such command 'xyzzy'", "see 'registry --help'"),
     # options
     ("list --satge production", 2, "no such option '--satge'", "did you mean '--stage'?"),
-    ("promote churn@1 production --to 3", 2, "no such option '--to'", "it is an option of 'rollback'"),
-    ("promote churn@1 production --sort age", 2, "no such option '--sort'", "it is an option of 'versions' and 'search'"),
+    ("promote churn@1 production --to 3", 2, "no such option '--to'", "it is an option of 'rollback' and 'deploy'"),
+    ("promote churn@1 production --sort age", 2, "no such option '--sort'", "it is an option of 'list', 'versions' and 'search'"),
     ("promote churn@1 production --message why", 2, "no such option '--message'", "did you mean '--reason'?"),
     ("promote churn@1 production -m why", 2, "no such option '-m'", "did you mean '--reason'?"),
     ("fetch churn@1 --dest out", 2, "no such option '--dest'", "did you mean '--output'?"),
@@ -40,17 +40,17 @@ SLIPS: list[tuple[str, int, str, str]] = [
     ("show churn --version 1", 2, "no such option '--version'", "a version is named NAME@NUMBER, as churn@7"),
     ("search --xyzzy", 2, "no such option '--xyzzy'", "see 'registry search --help'"),
     # models, stages, aliases
-    ("show chrun", 3, "there is no model 'chrun'", "did you mean 'churn'?"),
-    ("promote chrun@1 production", 3, "there is no model 'chrun'", "did you mean 'churn'?"),
-    ("versions risk/fruad", 3, "there is no model 'risk/fruad'", "did you mean 'risk/fraud'?"),
-    ("rename chrun churn", 3, "there is no model 'chrun'", "did you mean 'churn'?"),
-    ("diff chrun@1 churn@2", 3, "there is no model 'chrun'", "did you mean 'churn'?"),
-    ("register leavers churn", 3, "there is no file or folder 'churn'", ""),
-    ("show xyzzy", 3, "there is no model 'xyzzy'", "run 'registry list'"),
-    ("promote churn@1 prod", 2, "there is no stage 'prod'", "did you mean 'production'?"),
-    ("check churn@1 stagign", 2, "there is no stage 'stagign'", "did you mean 'staging'?"),
-    ("path churn@prodcution", 3, "churn has no version at 'prodcution'", "did you mean 'production'?"),
-    ("show churn@champoin", 3, "churn has no version at 'champoin'", "did you mean 'champion'?"),
+    ("show chrun", 3, "model 'chrun' not found", "did you mean 'churn'?"),
+    ("promote chrun@1 production", 3, "model 'chrun' not found", "did you mean 'churn'?"),
+    ("versions risk/fruad", 3, "model 'risk/fruad' not found", "did you mean 'risk/fraud'?"),
+    ("rename chrun churn", 3, "model 'chrun' not found", "did you mean 'churn'?"),
+    ("diff chrun@1 churn@2", 3, "model 'chrun' not found", "did you mean 'churn'?"),
+    ("register leavers churn", 3, "file or folder 'churn' not found", ""),
+    ("show xyzzy", 3, "model 'xyzzy' not found", "run 'registry list'"),
+    ("promote churn@1 prod", 2, "unknown stage 'prod'", "did you mean 'production'?"),
+    ("check churn@1 stagign", 2, "unknown stage 'stagign'", "did you mean 'staging'?"),
+    ("path churn@prodcution", 3, "churn has no version in 'prodcution'", "did you mean 'production'?"),
+    ("show churn@champoin", 3, "churn has no version in 'champoin'", "did you mean 'champion'?"),
     # the order of words, one too many
     ("register model.pkl churn", 2, "'model.pkl' is a file: the model comes first", "did you mean 'registry register churn model.pkl'?"),
     ("register model.pkl demand", 2, "'model.pkl' is a file: the model comes first", "did you mean 'registry register demand model.pkl'?"),
@@ -90,7 +90,7 @@ def test_a_slip_gets_the_nearest_advice(
 
 #: Queries and fields that are valid, with a name that nothing has: a warning on standard error.
 WARNED = [
-    (["search", "stage = prod"], "the query names a stage 'prod', which does not exist; did you mean 'production'?"),
+    (["search", "stage = prod"], "the query refers to a stage 'prod' that does not exist; did you mean 'production'?"),
     (["search", "metrics.acu > 0.5"], "no version has metrics.acu; did you mean 'metrics.auc'?"),
     (["search", "tags.tema = crm"], "no version has tags.tema; did you mean 'tags.team'?"),
     (["list", "--where", "params.dpeth = 6"], "no version has params.dpeth; did you mean 'params.depth'?"),

@@ -24,7 +24,8 @@ class Line:
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "registry"
-        self.reg = Registry.init(self.root, author="alice")
+        Registry.init(self.root)
+        self.reg = Registry(self.root, author="alice", lineage=False)
         model, needs, more = folder / "model.bin", folder / "requirements.txt", folder / "more.txt"
         for number in range(1, 8):
             model.write_bytes(b"x" * 1000 * number)
@@ -273,7 +274,7 @@ def test_versions_by_a_condition(line: Line) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["churn", "99"], 3, "churn@99"), (["churn", "50-60"], 3, "50-60"), (["churn", "1-5000"], 2, "too many"),
+        (["churn", "99"], 3, "churn@99"), (["churn", "50-60"], 3, "50-60"), (["churn", "1-5000"], 2, "too large"),
         (["churn", "fraud@1"], 2, "registry diff"), (["churn", "6", "--limit", "3"], 2, "--limit"),
         (["churn@6", "--all"], 2, "--all"), (["churn", "--lower", "los"], 2, "'los'"), (["churn", "--csv", "--json"], 2, ""),
         (["churn", "-q", "--csv"], 2, "--csv"), (["churn", "nobody"], 3, "nobody"), (["nobody"], 3, "nobody"),

@@ -228,8 +228,6 @@ FORMS = (
     Form("doctor", lambda _: ["doctor"], "doctor", lambda _: [], columns=4),
     Form("completion", lambda _: ["completion", "bash"], "completion", lambda _: []),
 )  # fmt: skip
-#: What deprecated verbs print on standard error.
-DEPRECATED = {"transfer": "warning: 'transfer' is deprecated; use 'rename'\n"}
 #: ``cat`` writes the bytes of a file, whatever was asked for; ``edit`` needs a person (see ``test_editing``); ``help``
 #: prints text with ``-q``, too (see ``test_help``).
 WITHOUT_FORMS = {"cat", "edit", "help"}
@@ -246,7 +244,7 @@ def test_every_verb_is_here() -> None:
 @pytest.mark.parametrize("form", FORMS, ids=named)
 def test_json_is_one_document_and_nothing_is_said(form: Form, site: Site) -> None:
     answer = site.run(*form.words(site), "--json")
-    assert (answer.code, answer.err) == (form.code, DEPRECATED.get(form.verb, ""))
+    assert (answer.code, answer.err) == (form.code, "")
     document = json.loads(answer.out)
     assert list(document)[:2] == ["schema", "kind"]
     assert (document["schema"], document["kind"]) == (1, form.kind)
@@ -257,7 +255,7 @@ def test_json_is_one_document_and_nothing_is_said(form: Form, site: Site) -> Non
 @pytest.mark.parametrize("form", [form for form in FORMS if form.verb != "completion"], ids=named)
 def test_quiet_prints_references_or_paths_only(form: Form, site: Site) -> None:
     answer = site.run(*form.words(site), "-q")
-    assert (answer.code, answer.err) == (form.code, DEPRECATED.get(form.verb, ""))
+    assert (answer.code, answer.err) == (form.code, "")
     assert answer.lines == [str(line) for line in form.quiet(site)]
 
 

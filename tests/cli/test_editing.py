@@ -67,7 +67,7 @@ def test_nothing_edited_is_nothing_changed(site: Site) -> None:
     code, seen = edited(site, "true")
     assert code == 0 and "nothing was changed" in seen
     code, seen = edited(site, "exit 3")
-    assert code == 2 and "exit code 3" in seen
+    assert code == 2 and "exited with code 3" in seen
 
 
 def test_the_settings_are_edited_likewise(site: Site) -> None:

@@ -19,7 +19,7 @@ from tests.commands import assert_inert, assert_refused, run
 
 LISTS = [form for form in FORMS if grammar.VERBS[form.verb].lists and form.kind not in ("card", "recipe", "schema")]
 #: What changes from one call to the next: the free space, what there is to repair.
-UNSTEADY = ("doctor", "repaired")
+UNSTEADY = ("doctor", "repaired", "synced")
 #: A text with whatever a format could take for its own, and what a terminal or a spreadsheet would act on.
 HOSTILE = "=1+1\ttab\\n\nnew \"line\", a=b 'q' | <b> \x1b[31m \u202e \r end"
 

@@ -36,7 +36,7 @@ def test_check_tells_every_rule_and_moves_nothing(gated: Site) -> None:
     assert fingerprint(gated.root) == before
     gated.run("tag", "churn@2", "reviewed=yes")
     answer = gated.run("check", "churn@2", "production")
-    assert (answer.code, answer.err) == (0, "production lets churn@2 in\n")
+    assert (answer.code, answer.err) == (0, "churn@2 passes the policy of production\n")
 
 
 def test_check_as_json_and_quiet(gated: Site) -> None:
@@ -120,5 +120,5 @@ def test_what_a_policy_says_is_data(gated: Site) -> None:
 
 def test_no_policy_is_said(still: Site, tmp_path: Path) -> None:
     answer = still.run("check", "churn@1", "production")
-    assert (answer.code, answer.out, answer.err) == (0, "", "production lets churn@1 in\n")
+    assert (answer.code, answer.out, answer.err) == (0, "", "churn@1 passes the policy of production\n")
     assert still.run("config", "show", "--json").json["items"] == []

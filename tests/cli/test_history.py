@@ -179,4 +179,4 @@ def test_following_on_a_terminal(site: Site) -> None:
 def test_following_onto_a_full_disk_fails(site: Site) -> None:
     answer = shell(f'registry -C "{site.root}" history churn --follow >/dev/full')
     assert answer.code == 1
-    assert "could not be written" in answer.err
+    assert "cannot write the result" in answer.err

@@ -43,8 +43,8 @@ def test_a_version_is_looked_at_anew(site: Site) -> None:
     assert site.run("inspect", "churn@4", "--json").json["lineage"]["format"] == "onnx"
     assert site.run("inspect", "churn@latest", "-q").lines == ["mlp.onnx"]
     refused(site.run("inspect", "churn@99"), 3, "churn@99")
-    refused(site.run("inspect", "churn@4", "churn@1"), 2, "by itself")
-    refused(site.run("inspect", "churn@4", NET), 2, "by itself")
+    refused(site.run("inspect", "churn@4", "churn@1"), 2, "one version can be inspected at a time")
+    refused(site.run("inspect", "churn@4", NET), 2, "one version can be inspected at a time")
 
 
 def test_what_lies_there_is_a_path_whatever_it_is_called(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

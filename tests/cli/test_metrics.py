@@ -68,14 +68,14 @@ class TestDirections:
         assert shop.run("archive", "churn", "--best", "mape:1:min", "-n").lines == [
             "churn@2\tarchive\tnot one of the best 1 by mape\t9", "churn@1\tkeep\tthe best by mape\t0",
         ]  # fmt: skip
-        assert shop.run("log-metric", "churn@1", "mape=0.05").err == "churn@1: measured: mape 0.1 -> 0.05 (better)\n"
+        assert shop.run("log-metric", "churn@1", "mape=0.05").err == "churn@1: metrics set: mape 0.1 -> 0.05 (better)\n"
 
     def test_a_correction_that_is_stored_is_no_error(self, shop: Shop) -> None:
         metrics_of(shop, 1)
         shop.set("metrics: {drift: up}\n", "registry.yaml")
         answer = shop.run("log-metric", "churn@1", "drift=2")
         assert (answer.code, answer.out) == (0, "churn@1\n")
-        assert "'up' is not a direction" in answer.err and "measured: drift 2" in answer.err
+        assert "'up' is not a direction" in answer.err and "metrics set: drift 2" in answer.err
         assert shop.reg.version("churn@1").metrics == {"drift": 2}
 
     def test_a_metric_of_unknown_direction(self, shop: Shop) -> None:
@@ -89,7 +89,7 @@ class TestDirections:
         assert shop.run("prune", "churn", "--older-than", "0s", "--best", "drift:1", "--yes").code == 2
         assert shop.run("archive", "churn", "--best", "drift:1:max", "-n").code == 0
         assert shop.run("archive", "churn", "--best=-drift:1", "-n").code == 0
-        assert shop.run("log-metric", "churn@1", "drift=3").err == "churn@1: measured: drift 1 -> 3\n"
+        assert shop.run("log-metric", "churn@1", "drift=3").err == "churn@1: metrics set: drift 1 -> 3\n"
         with pytest.raises(InvalidInput, match="drift:1:min"):
             shop.reg.retention.plan("churn", "archive", RetentionRules.build(best=["drift:1"]))
         with pytest.raises(InvalidInput, match="drift:1:min"):
@@ -218,7 +218,7 @@ class TestGiven:
         path = shop.file("results.json", '{"auc": 0.9, "note": "high", "cm": [[1]], "loss": NaN, "empty": null}')
         refused = shop.register("--metrics-file", path)
         assert refused.code == 2
-        assert "3 metrics are not valid" in refused.err
+        assert "3 metrics are invalid" in refused.err
         assert all(f"'{name}'" in refused.err and str(path) in refused.err for name in ("note", "cm", "loss"))
         assert "--skip-invalid" in refused.err
         done = shop.register("--metrics-file", path, "--skip-invalid", "-m", "f1=nan", "--json")

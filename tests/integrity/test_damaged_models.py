@@ -108,7 +108,7 @@ def test_a_stage_that_points_to_no_number(store: Store, value: str) -> None:
 
 
 def test_a_stage_table_of_a_newer_format(store: Store) -> None:
-    store.change("stages.yaml", "format: 1", "format: 2")
+    store.change("stages.yaml", "format: 1", "format: 3")
     assert store.found() == {("document", "error")}
     with pytest.raises(Refused, match="upgrade"):
         store.reg.version("churn@1")

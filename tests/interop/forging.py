@@ -490,7 +490,7 @@ def _document(**changes: Any) -> Callable[[Forge], None]:
 
 
 for _name, _change in {
-    "a newer format": _head(format=2),
+    "a newer format": _head(format=3),
     "a format that is text": _head(format="1"),
     "no format": lambda forge: forge.head.pop("format"),
     "another kind": _head(kind="everything"),

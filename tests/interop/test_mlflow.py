@@ -157,7 +157,10 @@ def test_names_that_become_one(tmp_path: Path, reg: Registry) -> None:
             "WHERE version = 2), storage_location = NULL, run_id = NULL WHERE name = 'spam'")  # fmt: skip
     done = reg.import_(f"mlflow:{store}")
     assert [each.status for each in done] == ["imported"] * 3 + ["failed"]
-    assert done[3].why == "the name 'churn-model' is already taken here: import it with --only 'churn model' --as NAME"
+    assert (
+        done[3].why
+        == "the name 'churn-model' is already taken here: import it alone with `only` 'churn model' and another `name`"
+    )
     (alone,) = reg.import_(f"mlflow:{store}", only="churn model", name="other")
     assert (alone.status, alone.ref) == ("imported", "other@1")
 

@@ -81,7 +81,7 @@ def test_files_are_taken_back(reg: Registry, folder: Path, make: Make) -> None:
     assert stored(reg, done.ref) == {
         "src/code.py", "weights.bin", "__pycache__/a.pyc", "src/__pycache__/b.pyc", ".registryignore",
     }  # fmt: skip
-    assert done.warnings == ("--include 'nothing' had no effect: no excluded file matches",)
+    assert done.warnings == ("`include` 'nothing' had no effect: no excluded file matches",)
 
 
 @pytest.mark.parametrize("make", MAKERS)

@@ -193,8 +193,8 @@ def test_parquet_is_read(churn: Registry, tmp_path: Path) -> None:
         ("a.csv", "x,x\n1,2\n", 2, "two columns have the same name"),
         ("a.csv", "x\n1,2\n", 2, "more fields than columns"),
         ("a.csv", 'x\n"1\n', 2, "not valid CSV"),
-        ("a.txt", "x\n1\n", 2, "is not known"),
-        ("gone.csv", None, 3, "there is no file"),
+        ("a.txt", "x\n1\n", 2, "unknown format"),
+        ("gone.csv", None, 3, "not found"),
     ],
 )
 def test_data_that_cannot_be_read(

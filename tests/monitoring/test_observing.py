@@ -78,7 +78,7 @@ def test_the_model_is_not_locked_and_not_changed(churn: Registry) -> None:
 @pytest.mark.parametrize(
     ("metrics", "options", "words"),
     [
-        ({}, {}, "no metric given"),
+        ({}, {}, "no metric is given"),
         ({"auc": float("nan")}, {}, "not a finite number"),
         ({"auc": "high"}, {}, "not a number"),
         ({"": 1}, {}, "invalid name"),

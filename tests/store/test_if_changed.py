@@ -105,15 +105,17 @@ def test_lineage_that_was_said(one: Registry, make_file: Make) -> None:
         "parents": ["churn@1"], "data": [data], "code": [code], "command": "python train.py", "environment": packages,
     }  # fmt: skip
     names = ("lineage.run", "lineage.data", "lineage.code", "lineage.parents", "lineage.environment")
-    done = one.register("churn", [make_file()], if_changed=True, **said)
+    done = one.register("churn", [make_file()], if_changed=True, lineage=said)
     assert sorted(done.not_stored) == sorted(names)
-    made = one.register("other", [make_file()], **said, lineage={"extra": {"framework": "sklearn 1.5"}})
+    made = one.register("other", [make_file()], lineage={**said, "extra": {"framework": "sklearn 1.5"}})
     assert made.new
-    same = one.register("other", [make_file()], if_changed=True, **said, lineage={"extra": {"framework": "sklearn"}})
+    same = one.register(
+        "other", [make_file()], if_changed=True, lineage={**said, "extra": {"framework": "sklearn 1.5"}}
+    )
     assert same.not_stored == ()
     data.write_text("other rows")
     said |= {"command": "python train.py --fast", "parents": []}
-    done = one.register("other", [make_file()], if_changed=True, **said, lineage={"extra": {"framework": "xgboost"}})
+    done = one.register("other", [make_file()], if_changed=True, lineage={**said, "extra": {"framework": "xgboost"}})
     assert sorted(done.not_stored) == ["lineage.data", "lineage.framework", "lineage.run.command"]
 
 

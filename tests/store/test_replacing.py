@@ -434,7 +434,7 @@ def test_a_file_is_written_where_there_are_no_hard_links(
     monkeypatch.setattr(os, "link", refuse)
     with replacement.atomic_output(tmp_path / "card.md") as temporary:
         temporary.write_text("first")
-    with pytest.raises(Conflict, match="already exists"), replacement.atomic_output(tmp_path / "card.md") as temporary:
+    with pytest.raises(Conflict, match="exists already"), replacement.atomic_output(tmp_path / "card.md") as temporary:
         temporary.write_text("second")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("card.md", "first")]
 

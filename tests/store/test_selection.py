@@ -316,7 +316,7 @@ def test_a_snapshot_of_the_hugging_face_cache_names_the_import(reg: Registry, ma
     for path in (snapshot_folder, tmp_path / "here"):
         with pytest.raises(Refused, match="registry import hf:") as told:
             reg.register("m", [path])
-    assert [each.status for each in reg.import_(told.value.hint.rpartition(" ")[2])] == ["imported"]
+    assert [each.status for each in reg.import_(told.value.hint.rpartition(" ")[2].rstrip("'"))] == ["imported"]
 
 
 def test_the_command_reports_in_one_line(reg: Registry, project: Path) -> None:

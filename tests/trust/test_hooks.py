@@ -203,7 +203,7 @@ def promoted(site: Site) -> Answer:
     ids=["hangs", "ignores SIGTERM", "fails", "crashes", "prints 1 GB", "has no value"],
 )
 def test_a_program_that_fails_is_a_warning(site: Site, put: Put, text: str, words: str) -> None:
-    limit = "1s" if "longer" in words else "60s"
+    limit = "1s" if "timed out" in words else "60s"
     path = put(text)
     site.run("demote", "churn", "staging")
     configure(f"programs: {{time_limit: {limit}}}\n")
@@ -404,7 +404,7 @@ BAD_SETTINGS = {
     "webhooks: [{url: 'https://bob:hunter2@x/y'}]": "webhooks.0.url: contains a user name and password",
     "webhooks: [{url: 'https://x', actions: [promotd]}]": "unknown action 'promotd'; did you mean 'promoted'?",
     "webhooks: [{url: 'https://x', actions: promoted}]": "webhooks.0.actions: must be a list of text",
-    "webhooks: [{url: 'https://x', models: []}]": "webhooks.0.models: has nothing in it",
+    "webhooks: [{url: 'https://x', models: []}]": "webhooks.0.models: is empty",
     "webhooks: [{url: 'https://x', secret: ''}]": "webhooks.0.secret: must be text",
     "webhooks: [{url: 'https://x', secret: 3}]": "webhooks.0.secret: must be text",
     "webhooks: [{url: 'https://x', secret: hunter2, secret_file: y}]": "webhooks.0.secret: cannot be combined with 'secret_file'",

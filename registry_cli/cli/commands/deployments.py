@@ -67,7 +67,7 @@ def target(
 def _check_target(cx: Session, checks: Sequence[DoctorCheck], name: str) -> None:
     rows = [(each.check, each.status, each.message) for each in checks]
     shown = [(each.check, each.status, "; ".join(filter(None, (each.message, each.advice)))) for each in checks]
-    cx.show(Output("target-check", checks, [name], ("check", "state", "message"), rows, shown))
+    cx.show(Output("target-check", checks, [name], ("check", "state", "message"), rows, shown, wrap=True))
     if any(each.status == "failed" for each in checks):
         raise typer.Exit(1)
 
