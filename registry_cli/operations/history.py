@@ -39,6 +39,7 @@ def list_history(
     until: str | datetime | None = None,
     actions: OneOrMore[str] = (),
     stage: str | None = None,
+    on_damage: OnDamage = lambda _: None,
 ) -> RecordList[JournalEntry]:
     """Return the history of a model, the newest entry first.
 
@@ -48,12 +49,16 @@ def list_history(
         until: Only what happened before this time.
         actions: Only events with these actions, as :class:`Event` has them.
         stage: Only what moved this stage.
+        on_damage: Called with the error for a history with a damaged or missing line; the other entries are returned.
 
     Raises:
         InvalidInput: There is no such action or stage.
     """
     wanted = _parse_filter(context, since, until, actions, stage)
-    return RecordList(islice(history.newest_first(open_model(context, name).paths, wanted), limit))
+    paths = open_model(context, name).paths
+    with _reporting_damage(on_damage):
+        history.ensure_unbroken(paths)
+    return RecordList(islice(history.newest_first(paths, wanted), limit))
 
 
 def iter_histories(

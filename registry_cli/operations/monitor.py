@@ -276,6 +276,7 @@ class MonitorHistory(NamedTuple):
 
     @classmethod
     def load(cls, paths: ModelLayout) -> MonitorHistory:
+        history.ensure_unbroken(paths)
         alerts: dict[tuple[object, ...], Event] = {}
         closed = set()
         for entry in history.newest_first(paths, EventFilter(actions=_ACTIONS)):

@@ -116,15 +116,23 @@ def read_entries(snapshot: reader.ModelSnapshot, containing: bytes = b"") -> lis
     """The history of a model, the oldest entry first, with what is pending; read once for a snapshot.
 
     Of the journal at least all lines with the bytes ``containing``. Under the lock nothing is pending.
+    Raises :class:`Damaged` if a line was changed or removed: what is decided by the rest could be wrong.
     """
     known = snapshot.entries
     if b"" in known:
         return known[b""]
     if containing not in known:
+        ensure_unbroken(snapshot.paths)
         found, snapshot.last = journal.scan(snapshot.paths.history, containing)
         pending = [] if snapshot.locked else _ahead(snapshot.paths, snapshot.table, snapshot.last)
         known[containing] = found + pending
     return known[containing]
+
+
+def ensure_unbroken(paths: ModelLayout) -> None:
+    """Raise :class:`Damaged` if a line of the journal was changed or is missing before its last one."""
+    if line := journal.find_break(paths.history):
+        raise Damaged(f"history of {paths.name} is damaged at line {line}", f"run 'registry verify {paths.name}'")
 
 
 def _ahead(paths: ModelLayout, table: StageTable, last: JournalEntry | None) -> list[JournalEntry]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 GENESIS = "0" * 64
 _FIRST_BLOCK = 1 << 14
 _HASH_KEY = b',"hash":"'
+_LINKED = re.compile(rb'\{"seq":(\d{1,18}),"prev":"([0-9a-f]{64})",.*,"hash":"([0-9a-f]{64})"\}\Z', re.DOTALL)
 _TAIL = len(_HASH_KEY) + 64 + len(b'"}')
 
 
@@ -130,6 +132,35 @@ def scan(path: Path, containing: bytes) -> tuple[list[JournalEntry], JournalEntr
         return [], None
     last = next((entry for line in reversed(lines) if (entry := decode(line))), None)
     return [entry for line in lines if containing in line and (entry := decode(line))], last
+
+
+def find_break(path: Path) -> int:
+    """The number of the first line that breaks the chain of hashes, or where lines are missing; 0 if there is none.
+
+    An unreadable line breaks it only if it was part of it: a torn line that a crash left has none that follows it.
+    """
+    prev, seq, unreadable = GENESIS, 0, 0
+    try:
+        with files.open_file(path, path.name) as descriptor, os.fdopen(os.dup(descriptor), "rb") as stream:
+            for number, line in enumerate(stream, 1):
+                link = _read_link(line.rstrip(b"\n"))
+                if link is None:
+                    unreadable = unreadable or number
+                elif link[:2] != (seq + 1, prev):
+                    return unreadable or number
+                else:
+                    seq, prev, unreadable = link[0], link[2], 0
+    except FileNotFoundError:
+        pass
+    return 0
+
+
+def _read_link(line: bytes) -> tuple[int, str, str] | None:
+    """``seq``, ``prev`` and ``hash`` of a line without parsing its event; None if it is not complete and valid."""
+    match = _LINKED.match(line)
+    if match is None or hashlib.sha256(line[:-_TAIL] + b"}").hexdigest() != match[3].decode():
+        return None
+    return int(match[1]), match[2].decode(), match[3].decode()
 
 
 def find(path: Path, event_id: str) -> JournalEntry | None:

@@ -85,7 +85,11 @@ def history(
         if model is None:
             found = reader.iter_history(on_damage=damage, **wanted)
         else:
-            found = (ModelHistoryEntry(model, entry) for entry in reader.history(model, **wanted))
+
+            def warn(error: RegistryError) -> None:
+                cx.warn(f"{error.message}; {error.hint}")
+
+            found = (ModelHistoryEntry(model, entry) for entry in reader.history(model, on_damage=warn, **wanted))
         _show_entries(cx, found, many=model is None, utc=utc)
     damage.raise_found()
 
