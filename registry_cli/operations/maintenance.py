@@ -15,7 +15,7 @@ from ..core.progress import SILENT, Progress
 from ..core.records import Checkpoint
 from ..core.results import CleanupItem, DoctorCheck, Problem, Verification
 from ..core.values import OneOrMore, as_list
-from ..errors import NotFound, RegistryError
+from ..errors import Damaged, NotFound, RegistryError
 from ..rules.event_history import EventFilter, select_checkpoints
 from ..store import history, reader
 from ..store.filesystem import files, locking, removal
@@ -31,6 +31,7 @@ from .transaction import make_event
 if TYPE_CHECKING:
     from ..store.maintenance.restoration import Restorable
     from .context import RegistryContext
+    from .search import OnDamage
 
 #: How many files ``verify`` hashes at a time.
 WORKERS = 4
@@ -131,12 +132,14 @@ def repair_models(
     from_blobs: bool = False,
     dry_run: bool = False,
     progress: Progress = SILENT,
+    on_damage: OnDamage = lambda _: None,
 ) -> list[CleanupItem]:
     """Repair what is derived (links, journal, stage table from its claims) and remove what is left over.
 
     Args:
         from_blobs: Restore missing or damaged files whose bytes the model still has; all its files are read for that.
         progress: Called with the number of bytes that were read.
+        on_damage: Called with the error for a history with a line that cannot be restored.
 
     Returns:
         What was done, thing by thing.
@@ -157,6 +160,11 @@ def repair_models(
             done += repair.restore_files(paths, context.modes, lost, dry_run=dry_run)
             mark = make_event(context, "repaired", None, None)
             done += repair.repair_model(paths, context.modes, mark, dry_run=dry_run)
+            try:
+                history.ensure_unbroken(paths)
+            except Damaged as error:
+                if not dry_run:
+                    on_damage(Damaged(f"cannot repair: {error.message}", "restore history.jsonl from a backup"))
     return done
 
 

@@ -87,3 +87,28 @@ def test_a_repaired_history_decides_again(store: Store) -> None:
     store.reg.admin.repair()
     store.reg.promote("churn@1", "staging")
     assert store.reg.rollback("churn", "staging").after == 5
+
+
+@pytest.mark.parametrize("how", ["changed", "deleted"])
+@pytest.mark.parametrize("part", [b'"promoted","version":5', b'"revision":0,', b'"action":"measured"', b'"archived"'])
+def test_repair_restores_a_line_whose_event_is_known(store: Store, part: bytes, how: str) -> None:
+    whole = store.at(HISTORY).read_bytes()
+    lines = whole.splitlines(keepends=True)
+    at = find_line(store, part)
+    store.write(HISTORY, b"".join([*lines[:at], *([lines[at][:90] + b"\n"] * (how == "changed")), *lines[at + 1 :]]))
+    told = store.reg.admin.repair(dry_run=True)
+    done = store.reg.admin.repair()
+    assert [each.what for each in done] == [each.what for each in told] == [f"journal: restored line {at + 1}"]
+    assert store.at(HISTORY).read_bytes() == whole
+    assert store.found() == set()
+    assert store.reg.rollback("churn", "production").after == 1
+
+
+def test_repair_says_that_it_cannot(store: Store) -> None:
+    number = damage(store, "changed")
+    answer = run("repair", root=store.root)
+    assert (answer.code, answer.out) == (0, "")
+    assert (
+        f"cannot repair: history of churn is damaged at line {number}; restore history.jsonl from a backup"
+        in answer.err
+    )

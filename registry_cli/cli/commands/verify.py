@@ -11,7 +11,7 @@ from ...core.names import Reference
 from ...core.quantities import parse_duration
 from ...core.records import Checkpoint
 from ...core.results import Verification
-from ...errors import InvalidInput, NotFound
+from ...errors import InvalidInput, NotFound, RegistryError
 from ...rules import event_history
 from ..command import argument, command, flag, option
 from ..formatting import escape, format_size, plural
@@ -128,9 +128,9 @@ def repair(
 ) -> None:
     """Repair what can be repaired safely.
 
-    Repairs links, an incomplete last line of the history, missing history events, a damaged stages.yaml (from its
-    newest claim), and permissions, and removes leftovers. Artifacts are not touched: damage that needs a backup is
-    still reported by `verify`.
+    Repairs links, an incomplete last line of the history, a damaged line of it whose event is in another file, missing
+    history events, a damaged stages.yaml (from its newest claim), and permissions, and removes leftovers. Artifacts are
+    not touched: damage that needs a backup is still reported by `verify`.
 
     With --from-blobs, every file of the models is read. A file that is missing or does not match its recorded sha256 is
     restored if its content is still in blobs/ or in another version of the model. Only the owner of a version can
@@ -144,8 +144,13 @@ def repair(
         registry repair churn --from-blobs
     """
     registry, models = cx.registry(), _check_models(names, "repair")
+    damaged: list[RegistryError] = []
     with cx.progress("reading files") as progress:
-        done = registry.admin.repair(models, from_blobs=from_blobs, dry_run=cx.dry_run, progress=progress)
+        done = registry.admin.repair(
+            models, from_blobs=from_blobs, dry_run=cx.dry_run, progress=progress, on_damage=damaged.append
+        )
+    for error in damaged:
+        cx.warn(f"{error.message}; {error.hint}")
     cx.say(
         f"{'would repair' if cx.dry_run else 'repaired'} {plural(len(done), 'thing')}" if done else "nothing to repair"
     )

@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 from ...core.lazy_dataclass import replace
@@ -45,6 +45,7 @@ def repair_model(paths: ModelLayout, modes: Modes, mark: Event, *, dry_run: bool
     if older:
         words = f"stage table restored from the claim of revision {state.table.revision}"
         yield repairer.apply(lambda: repairer.writer.roll_forward(state.redo), words, paths.stages)
+    yield from repairer.lines()
     yield from repairer.journal(mark)
     yield from repairer.deployments()
     yield from repairer.claim()
@@ -103,6 +104,7 @@ class _Repairer:
         self.paths, self.modes, self.table, self.dry_run = paths, modes, table, dry_run
         self.root = paths.registry
         self.writer = Writer(paths, modes, table, None, 0)
+        self.restored: set[str] = set()  # the ids of events whose lines were restored
 
     def apply(self, step: Callable[[], object], words: str, path: Path) -> CleanupItem:
         if not self.dry_run:
@@ -124,6 +126,38 @@ class _Repairer:
                 words = "journal: lines are permanently lost; added the current stage table"
             yield self.apply(partial(journal.append, path, last, self.modes.file), words, path)
 
+    def lines(self) -> Iterator[CleanupItem]:
+        """Restore lines of the journal that were changed or removed, each between two whole ones."""
+        path = self.paths.history
+        while number := journal.find_break(path):
+            data = self._restore_line(number)
+            if data is None:
+                return
+            replace_file = partial(removal.replace, path, data, self.modes.file, self.root)
+            yield self.apply(replace_file, f"journal: restored line {number}", path)
+            if self.dry_run:
+                return
+
+    def _restore_line(self, number: int) -> bytes | None:
+        """The journal with this line restored, if a document or claim has its event: the line after has its hash."""
+        lines = self.paths.history.read_bytes().split(b"\n")
+        before = next((entry for line in reversed(lines[: number - 1]) if (entry := journal.decode(line))), None)
+        rest = enumerate(lines[number - 1 :], number - 1)
+        end, after = next(((at, entry) for at, line in rest if (entry := journal.decode(line))), (0, None))
+        if after is None:
+            return None
+        known = {entry.event.id for entry in journal.oldest_first(self.paths.history)}
+        highest, revision = (before.highest, before.revision) if before else (0, 0)
+        for event in (*(state.table.changed for state in _claims(self.paths)), *(each for _, each in self._carried())):
+            if event is None or event.id in known:
+                continue
+            for counters in product({highest, event.version or 0}, {revision, revision + 1}):
+                entry = journal.next_entry_of(self.paths, before, event, *counters)
+                if entry.hash == after.prev:
+                    self.restored.add(event.id)
+                    return b"\n".join([*lines[: number - 1], journal.encode(entry), *lines[end:]])
+        return None
+
     def _story(self) -> verify_journal.JournalReplay:
         data = b""
         with contextlib.suppress(FileNotFoundError):
@@ -138,7 +172,7 @@ class _Repairer:
         move a pointer back. Where claims are missing in between, ``mark`` records the table after the gap: so an
         interrupted repair can be continued.
         """
-        known = {entry.event.id for entry in journal.oldest_first(self.paths.history)}
+        known = {entry.event.id for entry in journal.oldest_first(self.paths.history)} | self.restored
         recorded = last.revision if last else 0
         states = {state.table.revision: state for state in (*_claims(self.paths), ModelState(self.table))}
         claims = [states[at] for at in sorted(states) if recorded < at <= self.table.revision]
