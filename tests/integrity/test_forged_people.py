@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from registry_cli import Refused, Registry
+from registry_cli import Damaged, Refused, Registry
 from registry_cli.core.yaml import documents
 from tests.integrity.conftest import Store
 from tests.keys import allow, make_key
@@ -87,7 +87,7 @@ def test_a_basis_that_was_changed_in_both_places_breaks_the_chain(gated: Store) 
     event = json.loads(line)
     gated.change("history.jsonl", event["basis"]["metrics"], "sha256:" + "0" * 64)
     assert "journal-torn" in {code for code, _ in gated.found()}
-    with pytest.raises(Refused):
+    with pytest.raises(Damaged, match="history of churn is damaged"):
         gated.reg.promote("churn@5", "production")
 
 
