@@ -51,8 +51,8 @@ run "python score_days.py http://127.0.0.1:$port days.csv --first 3 --last 0 --n
 run 'registry observe cancer@production --from days.csv --target clinic'
 run 'registry monitor cancer --format table || echo "exit code $?: an alert"'
 
-say "Back to version 2, which depends less on it, and the target follows. (--again: production was rolled back a minute ago.)"
-run 'registry rollback cancer production --expect 3 --again --sync --reason "accuracy below 91.5 % since the new device"'
+say "Back to version 2, which depends less on it, and the target follows."
+run 'registry rollback cancer production --expect 3 --sync --reason "accuracy below 91.5 % since the new device"'
 run "curl -s http://127.0.0.1:$port; echo"
 run "python score_days.py http://127.0.0.1:$port days.csv --first 0 --last 0 --new-device"
 run 'registry observe cancer@production --from days.csv --target clinic'

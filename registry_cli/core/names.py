@@ -157,9 +157,14 @@ class Reference:
         return cls(model_name(name), Selector.parse(rest) if mark else None)
 
     @classmethod
-    def coerce(cls, ref: str | Reference) -> Reference:
-        """``ref`` itself, parsed if it is text."""
-        return cls.parse(ref) if isinstance(ref, str) else ref
+    def coerce(cls, ref: object) -> Reference:
+        """``ref`` itself, parsed if it is text; or the reference of a version that an operation returned."""
+        if isinstance(ref, Reference):
+            return ref
+        text = getattr(ref, "ref", ref)
+        if not isinstance(text, str):
+            raise InvalidInput(f"invalid reference of type {type(ref).__name__}", "use 'churn@7', or a version")
+        return cls.parse(text)
 
     @classmethod
     def parse_version(cls, ref: str | Reference) -> Reference:

@@ -184,7 +184,8 @@ def _find_target(
     table, name, line = snapshot.table, snapshot.name, operations.approvals.read_chain(snapshot, stage)
     rules.check_expected(table.stages, stage, name, expect)
     target = rollbacks.find_rollback_target(table, name, stage, line, to)
-    if not again:
+    # whoever names the version that was promoted since does not repeat the earlier rollback
+    if not (again or (line.moved_since and expect is not rules.ANY)):
         rollbacks.check_recent_rollback(line, name, stage, table.stages.get(stage), context.clock())
     return target
 

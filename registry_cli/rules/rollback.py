@@ -26,7 +26,8 @@ class StageTimeline:
     """The versions that a stage held, oldest first, without those that were rolled back.
 
     ``held`` says whether the last one still holds it. ``left`` are the versions that were rolled back from, the last
-    holder first, ``rejected`` those with a rejection for the stage, if that was read; ``rollback`` the last one.
+    holder first, ``rejected`` those with a rejection for the stage, if that was read; ``rollback`` is the last rollback,
+    an undo not counted, and ``moved_since`` whether the stage was moved after it.
     """
 
     numbers: tuple[int, ...] = ()
@@ -34,6 +35,7 @@ class StageTimeline:
     rejected: frozenset[int] = frozenset()
     left: tuple[int, ...] = ()
     rollback: Event | None = None
+    moved_since: bool = False
 
     @property
     def earlier(self) -> tuple[int, ...]:
@@ -59,14 +61,16 @@ def build_timeline(events: Iterable[Event], stage: str) -> StageTimeline:
     numbers: list[int] = []
     undone: list[int] = []
     every: dict[int, None] = {}
-    held, newest = False, None
+    held, newest, moved_since = False, None, False
     for event in events:
         pointers = get_pointers_after(event, (stage,))
         if stage not in pointers:
             continue
         after = pointers[stage]
         rolled_back = event.action == "rolled-back"
-        newest = event if rolled_back else newest
+        moved_since = True
+        if rolled_back and UNDOES not in event.detail:
+            newest, moved_since = event, False
         held = after is not None
         if after is None:
             continue
@@ -82,7 +86,7 @@ def build_timeline(events: Iterable[Event], stage: str) -> StageTimeline:
             numbers.append(after)
             undone.clear()
     left = tuple(number for number in reversed(every) if number not in numbers)
-    return StageTimeline(tuple(numbers), held, left=left, rollback=newest)
+    return StageTimeline(tuple(numbers), held, left=left, rollback=newest, moved_since=moved_since)
 
 
 def check_recent_rollback(line: StageTimeline, model: str, stage: str, current: int | None, now: datetime) -> None:

@@ -62,6 +62,8 @@ def parse_expected(text: str, model: str) -> int | None:
 def check_expected(pointers: Mapping[str, int], name: str, model: str, expected: Expected) -> None:
     """Raise :class:`Conflict`, with the current value, unless ``name`` is at ``expected``, or that is ANY."""
     current = pointers.get(name)
+    if expected is not ANY and expected is not None and type(expected) is not int:
+        raise InvalidInput(f"invalid `expect`: {expected!r}", "use a version number, or None for empty")
     if expected is not ANY and current != expected:
         now = f"at {model}@{current}" if current else "empty"
         wanted = f"{model}@{expected}" if expected else "empty"

@@ -230,7 +230,7 @@ def test_a_rejected_version_in_the_list_of_a_rollback(site: Site) -> None:
     answer = site.run("rollback", "churn", "production")
     assert_refused(answer, 5)
     assert answer.err == (
-        "error: churn@2, which held production before, was rejected for it (see 'registry approvals churn@2')'); "
+        "error: churn@2, which held production before, was rejected for it (see 'registry approvals churn@2'); "
         "promote another version\n"
     )
 

@@ -305,7 +305,7 @@ def test_formats(kind: str, text: str, expected: list[tuple[str, object, str, ob
         ("a.csv", "at,name,value\n2026-02-01,auc,high\n", "a.csv, line 2: metric 'auc' is 'high'"),
         ("a.csv", "at,auc\n2026-02-01,0.9\nsoon,0.9\n", "a.csv, line 3: 'soon' is not a valid time"),
         ("a.csv", "at,auc\n2026-02-01,0.9,7\n", "line 2 has 3 cells, the header has 2"),
-        ("a.csv", "at,auc,auc\n", "is there twice"),
+        ("a.csv", "at,auc,auc\n", "occurs twice"),
         ("a.csv", "", "is empty"),
         ("a.csv", "at,auc\n", "has no observations"),
         ("a.csv", 'at,auc\n"2026', "a.csv, line 2"),

@@ -184,6 +184,36 @@ def test_a_promotion_between_two_rollbacks_does_not_make_the_second_a_first_one(
         four.rollback("churn", "production")
 
 
+def test_with_an_expectation_a_version_promoted_since_can_be_rolled_back(four: Registry) -> None:
+    four.rollback("churn", "production")
+    four.promote("churn@4", "production")
+    with pytest.raises(Conflict, match="at churn@4, not churn@3"):
+        four.rollback("churn", "production", expect=3)
+    assert four.rollback("churn", "production", expect=4).after == 3
+    with pytest.raises(Conflict, match="add `again`"):
+        four.rollback("churn", "production", expect=3)
+
+
+def test_an_undo_is_not_a_rollback_that_another_one_repeats(four: Registry) -> None:
+    four.promote("churn@1", "production")
+    assert four.undo("churn").after == 4
+    four.promote("churn@2", "production")
+    assert four.rollback("churn", "production").after == 4
+
+
+def test_what_is_expected_is_a_number(four: Registry) -> None:
+    for expect in ("4", "churn@4", True):
+        with pytest.raises(InvalidInput, match="`expect`"):
+            four.rollback("churn", "production", expect=expect)  # type: ignore[arg-type]
+
+
+def test_a_version_that_was_returned_is_a_reference(four: Registry) -> None:
+    version = four.version("churn@2")
+    assert four.promote(version, "staging").ref == "churn@2"  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="invalid reference of type int"):
+        four.promote(2, "staging")  # type: ignore[arg-type]
+
+
 def test_a_rollback_in_the_future_is_recent(four: Registry, clock: Clock) -> None:
     """Another machine's clock is ahead."""
     ahead = Registry(four.root, author="bob", now=lambda: clock() + timedelta(days=1))

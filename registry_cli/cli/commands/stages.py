@@ -116,7 +116,7 @@ def rollback(
     The previous version is taken from the history. With --expect, naming the version that is live and should be rolled
     back, two people who do this at the same time roll back once: the second gets exit 4. A second rollback of the stage
     within ten minutes, by anyone, needs confirmation on a terminal and fails with exit 4 elsewhere, unless --again is
-    given. --to selects any version that ever held the stage, including later ones, so that a rollback can be undone.
+    given, or --expect names a version that was promoted since. --to selects any version that ever held the stage, including later ones, so that a rollback can be undone.
     The artifact is verified against its manifest first; the policy is not checked. Deleted versions are skipped; a
     version that is archived, damaged, or rejected for the stage is refused, and the next candidate is suggested.
 

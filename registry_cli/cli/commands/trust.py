@@ -169,7 +169,9 @@ def hooks(cx: Session, action: Annotated[str, argument("list|test", "What to do 
         ]
         columns = ("hook", "actions", "models", "template", "limit", "retries")
         body = [dict(zip(_HOOK_KEYS, row, strict=True)) for row in rows]
-        cx.show(Output("hooks", {"items": body}, [row[0] for row in rows], columns, rows, shown, empty=empty))
+        cx.show(
+            Output("hooks", {"items": body}, [row[0] for row in rows], columns, rows, shown, empty=empty, wrap=True)
+        )
         return
     event = Event(
         os.urandom(16).hex(), times.format_time(times.utc_now()), get_account_name(), os.uname().nodename, "ping"
@@ -177,7 +179,7 @@ def hooks(cx: Session, action: Annotated[str, argument("list|test", "What to do 
     results = [(hook.name, error or "ok") for hook, error in user_hooks.ping(found, place, event)]
     failed = [name for name, result in results if result != "ok"]
     items = [{"hook": name, "result": result} for name, result in results]
-    cx.show(Output("hooks-test", {"items": items}, failed, ("hook", "result"), results, empty=empty))
+    cx.show(Output("hooks-test", {"items": items}, failed, ("hook", "result"), results, empty=empty, wrap=True))
     if failed:
         raise typer.Exit(1)
 
