@@ -190,6 +190,10 @@ class Session:
         """Print one line on standard error, whatever was asked for."""
         print(f"{format_label('warning', no_color=self.no_color)} {escape(name_options(text))}", file=sys.stderr)
 
+    def warn_of(self, error: RegistryError) -> None:
+        """Print an error as a warning: the result is incomplete."""
+        self.warn("; ".join(filter(None, (error.message, error.hint))))
+
     def collect_damage(self) -> DamageCollector:
         return DamageCollector(self)
 

@@ -188,15 +188,15 @@ def test_a_gated_promote_opens_few_files(site: Site) -> None:
     policy = "policy:\n  production:\n    from: [staging]\n    require:\n      metrics: {auc: '>= 0.9'}\n"
     with (site.root / "registry.yaml").open("a") as stream:
         stream.write(policy)
-    assert_opened(opened(site, "promote", "churn@2", "production"), 22)
+    assert_opened(opened(site, "promote", "churn@2", "production"), 23)  # the history is also checked for breaks
 
 
 def test_prune_of_all_opens_few_files(site: Site) -> None:
-    """Two models with seven versions, of which three go. What is deployed is read for the plan and under the lock."""
+    """Two models with seven versions, of which three go. What is deployed is read twice, the history once more."""
     for number in range(3):
         site.reg.register("risk/fraud", [site.make(f"{number}.bin", f"content {number}")])
     site.reg.archive(["risk/fraud@1", "risk/fraud@2"])
     with (site.root / "registry.yaml").open("a") as stream:
         stream.write("retention:\n  prune:\n    older_than: 0s\n")
-    assert_opened(opened(site, "prune", "--all", "--yes"), 84)
+    assert_opened(opened(site, "prune", "--all", "--yes"), 86)
     assert [len(list(site.reg.versions(name, archived=True))) for name in ("churn", "risk/fraud")] == [2, 2]

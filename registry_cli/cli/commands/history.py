@@ -85,11 +85,7 @@ def history(
         if model is None:
             found = reader.iter_history(on_damage=damage, **wanted)
         else:
-
-            def warn(error: RegistryError) -> None:
-                cx.warn(f"{error.message}; {error.hint}")
-
-            found = (ModelHistoryEntry(model, entry) for entry in reader.history(model, on_damage=warn, **wanted))
+            found = (ModelHistoryEntry(model, entry) for entry in reader.history(model, on_damage=cx.warn_of, **wanted))
         _show_entries(cx, found, many=model is None, utc=utc)
     damage.raise_found()
 

@@ -79,7 +79,7 @@ def _check_folder(target: Target) -> Iterator[DoctorCheck]:
         yield DoctorCheck("folder", "failed", error.message, error.hint)
         return
     if writable:
-        yield DoctorCheck("folder", "ok", f"{target.path}: can be written", "")
+        yield DoctorCheck("folder", "ok", "is writable", "")
     else:
         yield DoctorCheck("folder", "failed", f"'{target.path}' can't be written", "change its mode or its group")
 
