@@ -339,7 +339,7 @@ DAY = (
     'best = reg.search("metrics.auc > 0.9", sort="metrics.auc:desc")[0]',
     'rows = reg.versions("churn").to_records()  # then pandas.DataFrame(rows)',
     'changes = reg.diff("churn@1", v.ref)',
-    'reg.rollback("churn", "production", reason="errors in scoring")',
+    'reg.undo("churn", reason="errors in scoring")',
 )
 
 

@@ -32,8 +32,8 @@ OPTIONS = {
             "scan", "since", "skip_invalid", "until",
         )
     },
-    "columns": "--column", "how='link'": "--link", "metrics": "KEY=NUMBER", "name": "--as", "root": "-C DIR",
-    "rows": "--from FILE", "unsafe": "--allow-unsafe --reason TEXT",
+    "columns": "--column", "how='link'": "--link", "metrics": "KEY=NUMBER", "name": "--as", "replace": "--force",
+    "root": "-C DIR", "rows": "--from FILE", "unsafe": "--allow-unsafe --reason TEXT",
 }  # fmt: skip
 
 

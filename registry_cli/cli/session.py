@@ -334,7 +334,8 @@ class DamageCollector:
     def __call__(self, error: RegistryError) -> None:
         self._found.setdefault(error.message, error)
 
-    def raise_found(self) -> None:
+    def raise_found(self, *, own_code: bool = False) -> None:
+        """Raise for what was found: as damage, or with ``own_code`` as the error with the highest exit code."""
         if not self._found:
             return
         *others, last = self._found.values()
@@ -342,7 +343,8 @@ class DamageCollector:
             if not self._session.as_json:
                 self._session.warn(error.message)
         words = f"cannot read {len(self._found)} documents, the last: {last.message}" if others else last.message
-        raise Damaged(words, last.hint)
+        kind = type(max(self._found.values(), key=lambda each: each.exit_code)) if own_code else Damaged
+        raise kind(words, last.hint)
 
 
 def _run_hooks(cx: Session) -> None:

@@ -418,10 +418,8 @@ def list_policy(context: RegistryContext, name: str | None = None) -> tuple[Poli
     """
     layout, scope = context.layout, SettingsScope.from_name(context.layout, name)
     lines = list(evaluation.list_policy_lines(load_policies(layout, scope).policies))
-    found = (
-        *settings.RetentionPolicies(layout).for_scope(scope).lines(),
-        *settings.load_directions(layout, scope).lines(),
-    )
+    _, directions = settings.load_monitor_rules(layout, scope)  # also for the mistakes in the rules of monitor
+    found = (*settings.RetentionPolicies(layout).for_scope(scope).lines(), *directions.lines())
     lines += [PolicyLine("", key, value, source.file, source.line(path)) for key, value, source, path in found]
     if scope.group and not scope.model and (group := settings.load_group_document(layout, scope.group)):
         for key in ("owner", "description"):

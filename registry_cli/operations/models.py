@@ -18,9 +18,8 @@ from ..interop.cards import card_inputs
 from ..lineage import capture
 from ..rules import retention_rules, scan_policy
 from ..rules.event_history import EventFilter
-from ..rules.metric_directions import KEY, Directions
 from ..rules.policy import policy, policy_parser
-from ..rules.settings_errors import MODEL_KEYS, SettingsSource, check_unknown_keys
+from ..rules.settings_errors import MODEL_KEYS, REGISTRY_KEYS, SettingsSource, check_unknown_keys
 from ..store import codec, creation, history, layout, reader
 from ..store.codec import Redo
 from ..store.filesystem import files, locking, removal, replacement
@@ -390,7 +389,7 @@ def _check_settings(paths: Layout, document: Mapping[str, Any], source: Settings
     policy.check_circular(found, known.stages)
     ensure_outside_registry(paths, found)
     retention_rules.RetentionPolicy.parse(document.get("retention"), source)
-    Directions.parse(document.get(KEY), source)
+    settings.merge_monitor_rules([settings.SettingsDocument(document, source, REGISTRY_KEYS)])
 
 
 def _check_model(paths: Layout, name: str, document: Mapping[str, Any], source: SettingsSource) -> None:
@@ -407,4 +406,4 @@ def _check_model(paths: Layout, name: str, document: Mapping[str, Any], source: 
     levels = [*around, settings.SettingsDocument(document, source, MODEL_KEYS)]
     settings.merge_policies(paths, levels)
     policy = retention_rules.RetentionPolicy.parse(document.get("retention"), source)
-    policy.check_directions(settings.merge_directions(levels))
+    policy.check_directions(settings.merge_monitor_rules(levels)[1])

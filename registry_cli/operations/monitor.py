@@ -15,7 +15,7 @@ from ..core.quantities import parse_duration, parse_time, to_epoch
 from ..core.records import Event
 from ..core.times import format_time
 from ..core.values import OneOrMore, as_list
-from ..errors import InvalidInput
+from ..errors import Damaged, InvalidInput, Refused
 from ..monitoring import observation_files
 from ..monitoring.observation_files import ClosedMonth
 from ..rules.event_history import EventFilter
@@ -25,7 +25,7 @@ from ..store.filesystem import files
 from ..store.reader import ModelReader, ModelState
 from . import settings
 from .context import open_model, resolve_version
-from .search import list_model_names
+from .search import list_model_names, raise_error
 from .settings import SettingsScope
 from .transaction import make_event, transaction
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..monitoring.observation_sources import ObservationRow
     from ..store.layout import ModelLayout
     from .context import RegistryContext
+    from .search import OnDamage
 
 #: How far ahead of this machine's clock the time of an observation may be.
 SKEW = timedelta(minutes=5)
@@ -203,6 +204,7 @@ def monitor(
     window: str | timedelta | None = None,
     dry_run: bool = False,
     request_id: str | None = None,
+    on_damage: OnDamage = raise_error,
 ) -> RecordList[SeriesStatus]:
     """Check the observations of versions against the rules, and record each alert that begins or ends.
 
@@ -212,6 +214,7 @@ def monitor(
         window: The length of the windows in place of what the rules say; then nothing is recorded.
         dry_run: Record nothing.
         request_id: Begins the ids of the events. A repetition is safe with any: an alert is recorded once.
+        on_damage: Called with the error of each model whose rules or documents are not valid.
 
     Returns:
         One status for each series of observations, and one for each version with a rule about stale observations.
@@ -227,7 +230,10 @@ def monitor(
             raise InvalidInput("the window is shorter than a second", "for example 7d")
     found: list[SeriesStatus] = []
     for reference in [Reference.coerce(each) for each in as_list(refs, "refs") or list_model_names(context)]:
-        found += _monitor_model(context, reference, span, dry_run or span is not None, request_id)
+        try:
+            found += _monitor_model(context, reference, span, dry_run or span is not None, request_id)
+        except (InvalidInput, Damaged, Refused) as error:
+            on_damage(error)
     return RecordList(sorted(found, key=lambda each: each.outcome == ""))  # what no rule is about comes last
 
 

@@ -258,4 +258,4 @@ def _conflict(target: Path, status: os.stat_result, wanted: str, *, replace: boo
 
 
 def _exists_conflict(target: Path) -> Conflict:
-    return Conflict(f"'{target}' already exists", "choose another name, or use `force` to replace an earlier copy")
+    return Conflict(f"'{target}' already exists", "choose another name, or use `replace` to replace an earlier copy")

@@ -100,10 +100,15 @@ def load_monitor_rules(layout: Layout, scope: SettingsScope) -> tuple[MonitorRul
     Raises:
         InvalidInput: A rule is not valid; with its line.
     """
+    return merge_monitor_rules(load_documents(layout, scope))
+
+
+def merge_monitor_rules(levels: Iterable[SettingsDocument]) -> tuple[MonitorRules, Directions]:
+    """The same from documents, the widest first."""
     from ..rules import monitor_rules
 
     directions, found = LISTED, monitor_rules.MonitorSettings({}, {})
-    for level in load_documents(layout, scope):
+    for level in levels:
         directions = Directions.parse(level.document.get(KEY), level.source).over(directions)
         found = monitor_rules.parse_monitor(level.document.get(monitor_rules.KEY), level.source, directions).over(found)
     return found.build(), directions

@@ -91,3 +91,11 @@ def test_unknown_models_and_editors(site: Site) -> None:
         child.expect(pexpect.EOF)
         child.wait()
         assert child.exitstatus == 2 and "cannot start editor" in child.before
+
+
+def test_an_invalid_monitor_rule_is_not_saved(site: Site) -> None:
+    for words, path in ((("edit", "churn"), document(site)), (("edit",), site.root / "registry.yaml")):
+        before = path.read_text()
+        code, seen = edited(site, "echo 'monitor: {auc: {minn: 0.9}}' >>$1", "n", words=words)
+        assert code == 2 and "did you mean 'min'?" in seen and f"{path.name}, line " in seen
+        assert path.read_text() == before

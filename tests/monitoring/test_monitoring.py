@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from registry_cli import NotFound, Refused, Registry
-from tests.commands import run
+from registry_cli import InvalidInput, NotFound, Refused, Registry, RegistryError
+from tests.commands import assert_refused, run
 from tests.conftest import Clock
 
 RULES = {"window": "7d", "auc": {"min": 0.9, "at_least": 100}}
@@ -272,3 +272,44 @@ def test_promtool_accepts_it(churn: Registry) -> None:
     text = run("monitor", "--format", "prometheus", root=Path(churn.root)).out
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("rule", ["{auc: {minn: 0.9}}", "{auc: {min: high}}", "{auc: 0.9}"])
+def test_a_mistake_in_a_rule_is_refused_with_its_line(churn: Registry, rule: str) -> None:
+    for name in (None, "churn"):
+        text = re.sub(r"\nmonitor: .*\n", "", churn.admin.text(name))
+        with pytest.raises(InvalidInput, match=r"line \d+: monitor\.auc"):
+            churn.admin.check_text(name, f"{text}\nmonitor: {rule}\n")
+        churn.admin.check_text(name, f"{text}\nmonitor: {{auc: {{min: 0.9}}}}\n")
+    path = Path(churn.root) / "models/churn/model.yaml"
+    path.write_text(f"{path.read_text()}\nmonitor: {rule}\n")
+    answer = run("config", "show", "churn", root=churn.root)
+    assert_refused(answer, 2)
+    assert "models/churn/model.yaml, line" in answer.err
+
+
+def test_a_broken_rule_stops_no_other_model(churn: Registry, tmp_path: Path) -> None:
+    for name in ("alpha", "zeta"):
+        churn.register(name, [tmp_path / "model.bin"])
+        churn.promote(f"{name}@1", "production")
+        churn.monitoring.observe(f"{name}@1", {"auc": 0.8}, samples=100)
+    write_rules(churn, {"auc": {"minn": 0.9}}, "models/churn/model.yaml")
+    with pytest.raises(InvalidInput, match=r"models/churn/model\.yaml, line \d+"):
+        churn.monitoring.monitor()
+    broken: list[RegistryError] = []
+    found = churn.monitoring.monitor(on_damage=broken.append)
+    assert [each.ref for each in found] == ["alpha@1", "zeta@1"] and [each.exit_code for each in broken] == [2]
+    assert [entry.event.action for entry in churn.history("zeta", limit=1)] == ["alerted"]
+    for words, wanted in (((), 2), (("-q",), 2), (("--format", "prometheus"), 2)):
+        answer = run("monitor", *words, root=churn.root)
+        assert answer.code == wanted and "alpha" in answer.out and "zeta" in answer.out, answer
+        assert answer.err.startswith("error: models/churn/model.yaml, line"), answer
+    answer = run("monitor", "--json", root=churn.root)
+    assert answer.code == 2 and len(json.loads(answer.out)["items"]) == 2
+    assert json.loads(answer.err)["error"] == "usage"
+    table = churn.root / "models/alpha/stages.yaml"
+    text = table.read_text()
+    table.write_text("broken: [")
+    answer = run("monitor", root=churn.root)
+    table.write_text(text)
+    assert answer.code == 6 and "zeta@1" in answer.out and "churn" in answer.err

@@ -33,7 +33,7 @@ from registry_cli import (
 from registry_cli.cli.formatting import OPTIONS
 from registry_cli.core import json_shapes
 from registry_cli.core.lazy_dataclass import Record, RecordList
-from tests.commands import spawn
+from tests.commands import run, spawn
 
 Make = Callable[..., Path]
 PAGE = Path(__file__).parents[2] / "docs/reference/python-api.md"
@@ -411,14 +411,23 @@ def test_a_working_day_in_ten_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("REGISTRY_HOME", str(tmp_path / "models"))
     reg = Registry.init(tmp_path / "models")
     Path("model.pkl").write_text("one")
-    reg.register("churn", "model.pkl", metrics={"auc": 0.8}, stage="production")
-    Path("model.pkl").write_text("two")
     names: dict[str, Any] = {}
     exec(compile("\n".join(day), "python-api.md", "exec"), names)
-    assert names["v"].ref == "churn@2" == names["best"].ref and names["file"].read() == b"two"
+    assert names["v"].ref == "churn@1" == names["best"].ref and names["file"].read() == b"one"
     names["file"].close()
-    assert [row["version"] for row in names["rows"]] == [2, 1] and not names["changes"].equal
-    assert reg.version("churn@production").number == 1
+    assert [row["version"] for row in names["rows"]] == [1] and names["changes"].equal
+    assert reg.model("churn").stages == {}
+
+
+def test_a_copy_that_exists_names_the_parameter(tmp_path: Path) -> None:
+    with Registry.init(tmp_path / "models") as reg:
+        (tmp_path / "model.pkl").write_text("one")
+        reg.register("churn", tmp_path / "model.pkl")
+        reg.fetch("churn@1", tmp_path / "copy")
+        with pytest.raises(Conflict, match="use `replace` to replace an earlier copy"):
+            reg.fetch("churn@1", tmp_path / "copy")
+        answer = run("fetch", "churn@1", "-o", tmp_path / "copy", root=reg.root)
+        assert answer.code == 4 and "or use --force to replace an earlier copy" in answer.err
 
 
 def test_a_typed_script(tmp_path: Path) -> None:

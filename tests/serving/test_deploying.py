@@ -584,3 +584,27 @@ def test_a_target_is_checked(reg: Registry, targets: Change, start: Start, tmp_p
     answer = run("target", "check", "u", root=reg.root)
     assert (answer.code, "not found" in answer.out) == (1, True)
     assert json.loads(run("target", "show", "t", "--json", root=reg.root).out)["reload"] == "command"
+
+
+def test_a_target_is_shown_as_it_is_written(reg: Registry, targets: Change) -> None:
+    targets(t={"layout": "plain", "models": ["churn", "risk/*"], "reload": ["touch", "a b"]})
+    facts = dict(line.split("\t") for line in run("target", "show", "t", root=reg.root).out.splitlines())
+    assert (facts["models"], facts["wait"], facts["command"]) == ("churn, risk/*", "2min", "touch 'a b'")
+    shown = json.loads(run("target", "show", "t", "--json", root=reg.root).out)
+    assert (shown["models"], shown["wait"]) == (["churn", "risk/*"], 120.0)
+
+
+def test_a_target_that_does_not_exist_is_not_found(reg: Registry, targets: Change, add: Add) -> None:
+    targets(eu_1={"layout": "plain"}, us_1={"layout": "plain"})
+    reg.deployments.deploy(add(), "eu-1")
+    add("other")
+    answer = run("deployments", "--target", "eu1", root=reg.root)
+    assert (answer.code, answer.out) == (3, "")
+    assert answer.err == "error: target 'eu1' not found; did you mean 'eu-1'?\n"
+    with pytest.raises(NotFound):
+        reg.deployments("churn", target="eu1")
+    assert reg.deployments(target="us-1") == []
+    targets(us_1={"layout": "plain"})
+    for check in (False, True):
+        assert [each.ref for each in reg.deployments(target="eu-1", check=check)] == ["churn@1"], "the target is gone"
+    assert reg.deployments("other", target="eu-1") == []

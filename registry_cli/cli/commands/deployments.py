@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from ...errors import InvalidInput
 from ...rules.deployments import BEHIND, DAMAGED, DRIFTED, UNREACHABLE
+from ...rules.monitor_rules import format_span
 from ..command import argument, command, flag, option
 from ..formatting import format_time, time_column
 from ..options import AsOf, Expect, Reason, Sign, VersionRef, ensure_alone, parse_expect, parse_model_name, signing_key
@@ -53,8 +55,12 @@ def target(
         return
     found = [reader.deployments.target(name)] if name else reader.deployments.targets()
     if action == "show":
+        texts = {"models": ", ".join(found[0].models), "command": shlex.join(found[0].command)}
+        texts["wait"] = format_span(found[0].wait)
         facts = [
-            (key, str(value)) for key, value in vars(found[0]).items() if value not in ("", (), None) and key != "line"
+            (key, texts.get(key, str(value)))
+            for key, value in vars(found[0]).items()
+            if value not in ("", (), None) and key != "line"
         ]
         cx.show(Output("target", found[0], [found[0].name], ("key", "value"), facts))
         return

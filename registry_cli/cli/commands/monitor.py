@@ -128,7 +128,8 @@ def monitor(
     """
     from ...rules.monitor_evaluation import ALERT, STALE
 
-    found = cx.registry().monitoring.monitor(refs or (), window=window, **cx.change)
+    damage = cx.collect_damage()
+    found = cx.registry().monitoring.monitor(refs or (), window=window, on_damage=damage, **cx.change)
     alerts = [each for each in found if each.outcome in (ALERT, STALE)]
     changed = [each for each in found if each.change]
     for each in changed:
@@ -141,6 +142,7 @@ def monitor(
         write(format_metrics(found), end="")
     else:
         cx.show(_make_output(found, plot))
+    damage.raise_found(own_code=True)
     if alerts:
         raise typer.Exit(5)
 

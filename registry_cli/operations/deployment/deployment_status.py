@@ -49,8 +49,13 @@ def list_deployments(
 
     Raises:
         Damaged: The history of that time is lost.
+        NotFound: There is no such model; or no such target, neither now nor in the record of a deployment.
     """
     known = targets.load_targets(context.layout)
+    if target is not None and target not in known.by_name:
+        recorded = [*list_deployments(context), *(list_deployments(context, as_of=as_of) if as_of is not None else ())]
+        if all(each.target != target for each in recorded):
+            known.get(target)
     if names is None and as_of is None and not check:
         answer = context.index.query(lambda index: _query_deployments(context, index))
         if answer is not None and all(entries is not None for _, _, entries in answer):

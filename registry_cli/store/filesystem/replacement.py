@@ -134,7 +134,7 @@ def _place(made: Path, target: Path) -> str:
         return _link(made, target)
     except OSError as error:
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR):
-            raise Conflict(f"'{target}' exists already", "name a new one, or use `force` to replace it") from None
+            raise Conflict(f"'{target}' exists already", "name a new one, or use `replace` to replace it") from None
         raise
 
 
