@@ -49,15 +49,17 @@ def list_history(
         until: Only what happened before this time.
         actions: Only events with these actions, as :class:`Event` has them.
         stage: Only what moved this stage.
-        on_damage: Called with the error for a history with a damaged or missing line; the other entries are returned.
+        on_damage: Called with the error for a history with a damaged or missing line, unless a ``limit`` is given; the
+            other entries are returned.
 
     Raises:
         InvalidInput: There is no such action or stage.
     """
     wanted = _parse_filter(context, since, until, actions, stage)
     paths = open_model(context, name).paths
-    with _reporting_damage(on_damage):
-        history.ensure_unbroken(paths)
+    if limit is None:  # a few entries are read from the end
+        with _reporting_damage(on_damage):
+            history.ensure_unbroken(paths)
     return RecordList(islice(history.newest_first(paths, wanted), limit))
 
 

@@ -250,6 +250,8 @@ class ModelReader:
             raise Damaged(f"the files of {record.ref} are a symbolic link, which is not followed here")
         count, size = files.measure(self.paths.files(record.number))
         if (count, size) != (record.files, record.size):
+            if not is_model(self.paths):  # it was renamed meanwhile
+                raise NotFound(f"model '{self.name}' not found", _SHOWN)
             self.refuse_deleted(record.number)
             if record.number in self.state().table.packed:
                 raise _is_packed(record)

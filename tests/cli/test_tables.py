@@ -89,6 +89,7 @@ def test_one_value_is_no_curve(site: Site) -> None:
 def test_a_word_is_coloured_in_its_column_only(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
     tables.draw(

@@ -13,6 +13,7 @@ import pytest
 from registry_cli import Conflict, Damaged, NotFound, Registry
 from registry_cli.core.times import format_time
 from registry_cli.operations import maintenance, transaction
+from registry_cli.operations.context import open_model
 from registry_cli.store import creation, journal, model_export, staging
 from registry_cli.store.filesystem import files
 from registry_cli.store.layout import Layout, ModelLayout
@@ -85,9 +86,9 @@ def test_a_file_that_is_lost(churn: Registry) -> None:
     place.parent.chmod(0o755)
     kept = place.read_bytes()
     place.unlink()
-    with pytest.raises(Damaged, match="1 files"):
+    with pytest.raises(Damaged, match="files: 1 "):
         churn.artifacts.scan("churn@3")
-    with pytest.raises(Damaged, match="1 files"):
+    with pytest.raises(Damaged, match="files: 1 "):
         churn.artifacts.inspect("churn@3")
     place.write_bytes(kept)
     place.chmod(0o444)
@@ -269,3 +270,11 @@ def test_a_group_that_goes_away_while_a_rename_looks(churn: Registry, monkeypatc
     monkeypatch.setattr(files, "exists", exists)
     assert churn.admin.rename("churn", "crm/churn").changed
     assert len(gone) == 1
+
+
+def test_a_model_that_is_renamed_while_its_files_are_counted_is_not_damaged(churn: Registry) -> None:
+    model = open_model(churn.context, "churn")
+    record = model.version(3, model.state())
+    churn.admin.rename("churn", "leavers")
+    with pytest.raises(NotFound, match="model 'churn' not found"):
+        model.check_size(record)
