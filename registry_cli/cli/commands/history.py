@@ -6,7 +6,7 @@ import errno
 import select
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -122,24 +122,23 @@ def _follow(cx: Session, reader: Registry, model: str | None, until: str | None,
 
     many = model is None
     entries = reader.admin.follow(model, pause=_pause, on_damage=warn_once, **wanted)
-    while (each := _next_entry(cx, entries)) is not None:
-        if cx.as_json:  # on one line, also on a terminal
-            write(dumps(document("event", each)))
-        else:
-            line = escape("  ".join(filter(None, _format_cells(each, many, utc, whole_ref=True))))
-            body = iter([each]) if cx.form else each
-            cx.show(Output("event", body, filter(None, [_reference(each)]), rows=[_format_row(each, many)], text=line))
-        flush()
-
-
-def _next_entry(cx: Session, entries: Iterator[ModelHistoryEntry]) -> ModelHistoryEntry | None:
-    """Wait for the next entry. A signal is how this ends: without --json only the exit code says so."""
     try:
-        return next(entries, None)
-    except Terminated as stopped:
+        for each in entries:
+            _show_next(cx, each, many, utc)
+    except Terminated as stopped:  # this is how it ends: without --json only the exit code says so
         if cx.as_json:
             raise
         raise typer.Exit(128 + stopped.number) from None
+
+
+def _show_next(cx: Session, entry: ModelHistoryEntry, many: bool, utc: bool) -> None:
+    if cx.as_json:  # on one line, also on a terminal
+        write(dumps(document("event", entry)))
+    else:
+        line = escape("  ".join(filter(None, _format_cells(entry, many, utc, whole_ref=True))))
+        body = iter([entry]) if cx.form else entry
+        cx.show(Output("event", body, filter(None, [_reference(entry)]), rows=[_format_row(entry, many)], text=line))
+    flush()
 
 
 def _pause() -> None:
