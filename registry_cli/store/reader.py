@@ -235,23 +235,20 @@ class ModelReader:
             ) from None
 
     def refuse_deleted(self, number: int) -> None:
-        """Raise :class:`NotFound` for a version that was deleted meanwhile, which is not damage."""
+        """Raise :class:`NotFound` if the version was deleted, or the model renamed, meanwhile: that is not damage."""
+        if not is_model(self.paths):
+            raise NotFound(f"model '{self.name}' not found", _SHOWN)
         if not self._has(number) and number in self.state().table.deleted:
             raise NotFound(f"{self.name}@{number} was deleted concurrently{self._tombstone(number)}")
 
     def check_size(self, record: VersionRecord) -> None:
-        """Raise :class:`Damaged` unless count and total size of a version's files are as sealed.
-
-        :class:`Conflict` for a packed version, whose files can't be counted.
-        """
+        """Raise :class:`Damaged` unless the files of a version have the sealed count and size, :class:`Conflict` if packed."""
         if record.packed is not None:
             raise _is_packed(record)
         if self.paths.files(record.number).is_symlink():
             raise Damaged(f"the files of {record.ref} are a symbolic link, which is not followed here")
         count, size = files.measure(self.paths.files(record.number))
         if (count, size) != (record.files, record.size):
-            if not is_model(self.paths):  # it was renamed meanwhile
-                raise NotFound(f"model '{self.name}' not found", _SHOWN)
             self.refuse_deleted(record.number)
             if record.number in self.state().table.packed:
                 raise _is_packed(record)
