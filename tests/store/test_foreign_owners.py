@@ -113,7 +113,7 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.root
 def test_a_registry_of_another_user_must_be_named(foreign: Path, tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"belongs to another user.*-C .*REGISTRY_HOME.*trusted_registries"):
+    with pytest.raises(Refused, match=r"belongs to another user.*`root` .*REGISTRY_HOME.*trusted_registries"):
         find_root()
     assert find_root(foreign) == foreign
     assert find_root(None, {"REGISTRY_HOME": str(foreign)}) == foreign

@@ -193,7 +193,9 @@ def _check_documents(
             continue
         recorded = story.sealed.get(name, "")
         if recorded and here != recorded and (here or name.startswith("annotations/") or not number):
-            found.error("changed-document", ref, f"{name} is {'not what was recorded' if here else 'missing'}")
+            # with its digest, a document that is written while it is verified is not the same problem twice
+            changed = "not what was recorded" + (f" (sha256:{here[:12]})" if not number else "")
+            found.error("changed-document", ref, f"{name} is {changed if here else 'missing'}")
         elif here and not recorded and not story.rebuilt and (path.parent == paths.annotations or not number):
             found.error("changed-document", ref, f"{name} was not written by any recorded change")
 
