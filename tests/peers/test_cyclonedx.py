@@ -48,6 +48,7 @@ def test_the_strict_schema(reg: Registry, tmp_path: Path, said: dict[str, Any]) 
     (tmp_path / "model").mkdir()
     for name in ("m.bin", "a b#ü.txt"):
         (tmp_path / "model" / name).write_text(name)
+    said = {**said, "lineage": {"extra": said.get("lineage", {})}}
     ref = reg.register("risk/churn", [tmp_path / "model"], **said).ref
     reg.promote(ref, "staging")
     done = reg.export(ref, tmp_path / "bom.json", format="cyclonedx")
