@@ -282,10 +282,9 @@ class MonitorHistory(NamedTuple):
 
     @classmethod
     def load(cls, paths: ModelLayout) -> MonitorHistory:
-        history.ensure_unbroken(paths)
         alerts: dict[tuple[object, ...], Event] = {}
         closed = set()
-        for entry in history.newest_first(paths, EventFilter(actions=_ACTIONS)):
+        for entry in history.newest_first(paths, EventFilter(actions=_ACTIONS), unbroken=True):
             event = entry.event
             if event.action == "observations-closed":
                 closed.add((event.version or 0, str(event.detail.get("month"))))

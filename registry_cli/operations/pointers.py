@@ -313,8 +313,7 @@ def _find_last_moved(context: RegistryContext) -> str:
 
 
 def _find_own_move(context: RegistryContext, paths: ModelLayout) -> Event:
-    history.ensure_unbroken(paths)
-    events = (entry.event for entry in history.newest_first(paths))
+    events = (entry.event for entry in history.newest_first(paths, unbroken=True))
     return rollbacks.find_own_move(events, paths.name, context.author)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ..core.quantities import parse_duration, parse_period, parse_size
 from ..core.text import escape_for_message, find_nearest
@@ -17,8 +17,10 @@ from ..core.times import utc_now
 from ..errors import InvalidInput
 from . import fields, predicates
 from .fields import KINDS, QUOTED, QueryField, Scalar, limit_integer, parse_field, unquote
-from .patterns import RegexBudget, compile_regex, compile_wildcard
 from .predicates import AgePredicate, Group, Node, Not, Predicate, Term, ValuePredicate
+
+if TYPE_CHECKING:
+    from .patterns import RegexBudget
 
 TEXT_LENGTH = 10_000
 
@@ -114,17 +116,6 @@ def token_text(token: Token) -> str:
         hint = "put it in quotes" if token.kind == "word" else ""
         raise token.error("expected a value", hint)
     return token.text
-
-
-def parse_pattern(sign: str, token: Token, meter: RegexBudget) -> ValuePredicate:
-    """The check for ``like``, and for ``~``, whose time ``meter`` counts."""
-    text = token_text(token)
-    try:
-        if sign == "like":
-            return predicates.matches_pattern("registry_like", text, compile_wildcard(text))
-        return predicates.matches_pattern("registry_regexp", text, meter.timed(compile_regex(text)))
-    except InvalidInput as error:
-        raise token.error(f"{error.message},", error.hint) from None
 
 
 def parse_comparison(field: QueryField, sign: str, token: Token) -> Predicate:
@@ -226,7 +217,7 @@ NAMED = frozenset({"model", "group", "stage", "alias"})
 class Parser:
     """Parses texts, and collects the names of their fields, values that are names (by field), and patterns.
 
-    ``meter`` counts the time of the patterns.
+    ``meter`` counts the time of the regular expressions; None if there is none.
     """
 
     def __init__(self) -> None:
@@ -235,7 +226,7 @@ class Parser:
         self.fields: set[str] = set()
         self.names: list[tuple[str, str]] = []
         self.patterns: list[ValuePredicate] = []
-        self.meter = RegexBudget()
+        self.meter: RegexBudget | None = None
 
     def parse(self, tokens: list[Token]) -> Node:
         """The tree of a text, or :class:`InvalidInput` with the column of what is wrong."""
@@ -305,6 +296,19 @@ class Parser:
             return Term(field, [predicates.compare("b", "=", True)] if field.type == fields.TRUTH else [])
         return self._test(field)
 
+    def _pattern(self, sign: str, token: Token) -> ValuePredicate:
+        """The check for ``like``, and for ``~``, whose time is counted."""
+        from .patterns import RegexBudget, compile_regex, compile_wildcard  # only few queries have one
+
+        text = token_text(token)
+        try:
+            if sign == "like":
+                return predicates.matches_pattern("registry_like", text, compile_wildcard(text))
+            self.meter = self.meter or RegexBudget()
+            return predicates.matches_pattern("registry_regexp", text, self.meter.timed(compile_regex(text)))
+        except InvalidInput as error:
+            raise token.error(f"{error.message},", error.hint) from None
+
     def _test(self, field: QueryField) -> Node:
         token = self._next()
         negated = token.keyword == "not"
@@ -318,9 +322,8 @@ class Parser:
             return Not(Term(field)) if negated else Term(field)
         check_operator(field, sign, token)
         if sign in ("~", "like"):
-            check = parse_pattern(sign, self._next(), self.meter)
-            self.patterns.append(check)
-            return Term(field, [check], negated)
+            self.patterns.append(self._pattern(sign, self._next()))
+            return Term(field, [self.patterns[-1]], negated)
         if sign == "contains":
             text = token_text(self._next())
             return Term(

@@ -62,11 +62,17 @@ def _carrier(paths: ModelLayout, table: StageTable) -> str:
     return "" if owner == table.changed.by else owner
 
 
-def newest_first(paths: ModelLayout, wanted: EventFilter | None = None) -> Iterator[JournalEntry]:
-    """The history without what ``wanted`` excludes, the newest first; read only as far as the caller iterates."""
+def newest_first(
+    paths: ModelLayout, wanted: EventFilter | None = None, *, unbroken: bool = False
+) -> Iterator[JournalEntry]:
+    """The history without what ``wanted`` excludes, the newest first; read only as far as the caller iterates.
+
+    For a decision, ``unbroken`` reads all of it first: :class:`Damaged` if a line was changed or is missing.
+    """
     wanted = wanted or rules.event_history.EventFilter()
     last: JournalEntry | None = None  # pending lines depend on it, so until it is found every line is parsed
-    found = journal.newest_first(paths.history, lambda line: last is None or wanted.may_match(line))
+    lines = _read_unbroken(paths) if unbroken else None
+    found = journal.newest_first(paths.history, lambda line: last is None or wanted.may_match(line), lines)
     last = next(found, None)
     newest = (*reversed(_ahead(paths, reader.read_state(paths).table, last)), *([last] if last else ()))
     return (entry for entry in itertools.chain(newest, found) if wanted.fits(entry))
@@ -122,8 +128,8 @@ def read_entries(snapshot: reader.ModelSnapshot, containing: bytes = b"") -> lis
     if b"" in known:
         return known[b""]
     if containing not in known:
-        ensure_unbroken(snapshot.paths)
-        found, snapshot.last = journal.scan(snapshot.paths.history, containing)
+        found, snapshot.last, broken = journal.scan(snapshot.paths.history, containing)
+        _check_break(snapshot.paths, broken)
         pending = [] if snapshot.locked else _ahead(snapshot.paths, snapshot.table, snapshot.last)
         known[containing] = found + pending
     return known[containing]
@@ -131,7 +137,17 @@ def read_entries(snapshot: reader.ModelSnapshot, containing: bytes = b"") -> lis
 
 def ensure_unbroken(paths: ModelLayout) -> None:
     """Raise :class:`Damaged` if a line of the journal was changed or is missing before its last one."""
-    if line := journal.find_break(paths.history):
+    _read_unbroken(paths)
+
+
+def _read_unbroken(paths: ModelLayout) -> list[bytes]:
+    lines = journal.read_lines(paths.history)
+    _check_break(paths, journal.find_break(lines))
+    return lines
+
+
+def _check_break(paths: ModelLayout, line: int) -> None:
+    if line:
         raise Damaged(f"history of {paths.name} is damaged at line {line}", f"run 'registry verify {paths.name}'")
 
 

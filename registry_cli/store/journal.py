@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..core.lazy_dataclass import replace
@@ -104,12 +104,15 @@ def last_entry(path: Path) -> JournalEntry | None:
     return next(iter(newest_first(path)), None)
 
 
-def newest_first(path: Path, accepts: Callable[[bytes], bool] = bool) -> Iterator[JournalEntry]:
+def newest_first(
+    path: Path, accepts: Callable[[bytes], bool] = bool, lines: Sequence[bytes] | None = None
+) -> Iterator[JournalEntry]:
     """Every entry, the newest first, of lines whose bytes ``accepts`` is true for.
 
-    Reads only as far back as the caller iterates, and keeps nothing open meanwhile.
+    Unless the ``lines`` are given, reads only as far back as the caller iterates, and keeps nothing open meanwhile.
     """
-    return (entry for line in _lines_backward(path) if accepts(line) and (entry := decode(line)))
+    backward = _lines_backward(path) if lines is None else reversed(lines)
+    return (entry for line in backward if accepts(line) and (entry := decode(line)))
 
 
 def oldest_first(path: Path, containing: bytes = b"") -> Iterator[JournalEntry]:
@@ -123,35 +126,38 @@ def oldest_first(path: Path, containing: bytes = b"") -> Iterator[JournalEntry]:
         return
 
 
-def scan(path: Path, containing: bytes) -> tuple[list[JournalEntry], JournalEntry | None]:
-    """The entries whose lines have the bytes ``containing``, the oldest first, and the newest entry of all."""
+def read_lines(path: Path) -> list[bytes]:
+    """The lines of a journal, behind the last newline an empty or torn one; none if it is missing."""
     try:
         with files.open_file(path, path.name) as descriptor, os.fdopen(os.dup(descriptor), "rb") as stream:
-            lines = stream.read().split(b"\n")
+            return stream.read().split(b"\n")
     except FileNotFoundError:
-        return [], None
+        return []
+
+
+def scan(path: Path, containing: bytes) -> tuple[list[JournalEntry], JournalEntry | None, int]:
+    """The entries whose lines have the bytes ``containing``, the oldest first, the newest entry of all, and where the
+    chain breaks (see :func:`find_break`).
+    """
+    lines = read_lines(path)
     last = next((entry for line in reversed(lines) if (entry := decode(line))), None)
-    return [entry for line in lines if containing in line and (entry := decode(line))], last
+    return [entry for line in lines if containing in line and (entry := decode(line))], last, find_break(lines)
 
 
-def find_break(path: Path) -> int:
+def find_break(lines: Iterable[bytes]) -> int:
     """The number of the first line that breaks the chain of hashes, or where lines are missing; 0 if there is none.
 
     An unreadable line breaks it only if it was part of it: a torn line that a crash left has none that follows it.
     """
     prev, seq, unreadable = GENESIS, 0, 0
-    try:
-        with files.open_file(path, path.name) as descriptor, os.fdopen(os.dup(descriptor), "rb") as stream:
-            for number, line in enumerate(stream, 1):
-                link = _read_link(line.rstrip(b"\n"))
-                if link is None:
-                    unreadable = unreadable or number
-                elif link[:2] != (seq + 1, prev):
-                    return unreadable or number
-                else:
-                    seq, prev, unreadable = link[0], link[2], 0
-    except FileNotFoundError:
-        pass
+    for number, line in enumerate(lines, 1):
+        link = _read_link(line)
+        if link is None:
+            unreadable = unreadable or number
+        elif link[:2] != (seq + 1, prev):
+            return unreadable or number
+        else:
+            seq, prev, unreadable = link[0], link[2], 0
     return 0
 
 

@@ -186,13 +186,11 @@ class ModelReader:
     def deployments(self, state: ModelState) -> Mapping[str, Any]:
         """The entries of ``deployments.yaml`` by target, or of the claim that will become it."""
         redo, what = state.redo, f"{self.name}: {layout.DEPLOYMENTS}"
-        try:
-            document = (
-                redo.document if redo and redo.path == layout.DEPLOYMENTS else codec.load(self.paths.deployments, what)
-            )
-        except FileNotFoundError:
+        if redo and redo.path == layout.DEPLOYMENTS:
+            return codec.parse_deployments(redo.document, what)
+        if not files.exists(self.paths.deployments):  # as for most models
             return {}
-        return codec.parse_deployments(document, what)
+        return codec.parse_deployments(codec.load(self.paths.deployments, what), what)
 
     def mentions(self, number: int, word: bytes) -> bool:
         """Whether ``annotations/N.yaml`` has these bytes: cheaper than to read it as a document."""

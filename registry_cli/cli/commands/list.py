@@ -25,7 +25,6 @@ from ..formatting import (  # fmt: skip
 )
 from ..options import AsOf, Ref, Where, iter_watched, list_keyed_fields, warn_of_missing_fields, warn_of_unknown_names
 from ..session import Output, Session, TableView
-from ..views import inspection_view, lineage_view
 
 if TYPE_CHECKING:
     from ...operations.find import FileMatch
@@ -274,6 +273,8 @@ def _show_version(
         *((f"tags.{name}", text) for name, text in version.tags.items()),
         *((f"annotations.{name}", text) for name, text in version.annotations.items()),
     ]
+    from ..views import inspection_view, lineage_view
+
     found = list(inspection_view.iter_pairs(version.lineage))
     listed = [*found, *((f"file.{entry.path}", entry.sha256) for entry in files)]
     body = {"*": version, "path": path, "manifest": files, "signatures": signed, "approvals": decisions}

@@ -129,8 +129,8 @@ class _Repairer:
     def lines(self) -> Iterator[CleanupItem]:
         """Restore lines of the journal that were changed or removed, each between two whole ones."""
         path = self.paths.history
-        while number := journal.find_break(path):
-            data = self._restore_line(number)
+        while number := journal.find_break(lines := journal.read_lines(path)):
+            data = self._restore_line(lines, number)
             if data is None:
                 return
             replace_file = partial(removal.replace, path, data, self.modes.file, self.root)
@@ -138,15 +138,14 @@ class _Repairer:
             if self.dry_run:
                 return
 
-    def _restore_line(self, number: int) -> bytes | None:
+    def _restore_line(self, lines: list[bytes], number: int) -> bytes | None:
         """The journal with this line restored, if a document or claim has its event: the line after has its hash."""
-        lines = self.paths.history.read_bytes().split(b"\n")
         before = next((entry for line in reversed(lines[: number - 1]) if (entry := journal.decode(line))), None)
         rest = enumerate(lines[number - 1 :], number - 1)
         end, after = next(((at, entry) for at, line in rest if (entry := journal.decode(line))), (0, None))
         if after is None:
             return None
-        known = {entry.event.id for entry in journal.oldest_first(self.paths.history)}
+        known = {entry.event.id for line in lines if (entry := journal.decode(line))}
         highest, revision = (before.highest, before.revision) if before else (0, 0)
         for event in (*(state.table.changed for state in _claims(self.paths)), *(each for _, each in self._carried())):
             if event is None or event.id in known:
