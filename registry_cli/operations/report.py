@@ -357,10 +357,10 @@ def _find_earlier(context: RegistryContext, place: Path) -> Existing | None:
     except (ValueError, TypeError, KeyError):
         ours, foreign = False, []
     if not ours:
-        raise Conflict(f"'{place}' is not a report of this registry", "name a new folder; nothing was changed")
+        raise Conflict(f"'{place}' is not a report of this registry", "choose another folder; nothing was changed")
     if foreign:
         raise Conflict(
-            f"'{place}' has what no report has, or a page that was changed: {', '.join(foreign[:5])}",
-            "name a new folder, or move these away; nothing was changed",
+            f"'{place}' contains files that were changed, or that are not part of a report: {', '.join(foreign[:5])}",
+            "choose another folder, or move them; nothing was changed",
         )
     return existing

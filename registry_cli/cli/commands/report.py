@@ -10,7 +10,7 @@ from ...errors import Conflict, InvalidInput
 from ..command import command, flag, library_warnings, option
 from ..formatting import format_size, plural
 from ..options import Models
-from ..session import Output, Session
+from ..session import Session
 
 if TYPE_CHECKING:
     from ...operations.report import ReportWritten
@@ -61,7 +61,7 @@ def report(
         done: ReportWritten = cx.reader().monitoring.report(output, names or (), since=since)
     cx.say(f"{plural(done.models, 'model')}, {plural(done.files, 'file')}, {format_size(done.size)}")
     page = Path(done.path) if done.files == 1 else Path(done.path) / "index.html"
-    cx.show(Output("report", done, [done.path], ("report",), [(done.path,)]))
+    cx.show_one("report", done, done.path)
     if show:
         _open(cx, page.as_uri())
 
@@ -79,7 +79,7 @@ def _serve(cx: Session, names: list[str], since: str | None, port: int, show: bo
         raise Conflict(f"port {port} is in use", "choose another with --port, or --port 0 for a free one") from None
     with server:
         address = f"http://{ADDRESS}:{server.server_address[1]}/"
-        cx.show(Output("serving", {"address": address}, [address], ("address",), [(address,)]))
+        cx.show_one("serving", {"address": address}, address)
         cx.say("press Ctrl-C to stop")
         if show:
             _open(cx, address)
