@@ -32,7 +32,7 @@ OPTIONS = {
             "scan", "since", "skip_invalid", "until",
         )
     },
-    "columns": "--column", "how='link'": "--link", "metrics": "KEY=NUMBER", "name": "--as", "replace": "--force",
+    "columns": "--column", "how='link'": "--link", "how='move'": "--move", "metrics": "KEY=NUMBER", "name": "--as", "replace": "--force",
     "root": "-C DIR", "rows": "--from FILE", "unsafe": "--allow-unsafe --reason TEXT",
 }  # fmt: skip
 

@@ -48,14 +48,15 @@ else:
 def find_nearest(word: str, known: Iterable[str], cutoff: float | None = None) -> str:
     """Return the ``known`` name that is nearest to a misspelt one; empty if none is near.
 
-    That is one that begins with ``word``, else one that is similar to it. With a ``cutoff``, a ratio of difflib, it must
+    That is one that begins with ``word``, or with all but its last letter, else one that is similar to it. With a ``cutoff``, a ratio of difflib, it must
     be as similar as that.
     """
     from difflib import get_close_matches  # slow to import, and only needed for a mistake
 
     word = word[:60].lower()
     spellings = {each.lower(): each for each in known}
-    longer = [each for each in spellings if cutoff is None and len(word) > 2 and each.startswith(word)]
+    start = word[:-1] if len(word) > 4 else word
+    longer = [each for each in spellings if cutoff is None and len(word) > 2 and each.startswith(start)]
     enough = cutoff or (0.7 if len(word) > 3 else 0.6)
     near = sorted(longer, key=len)[:1] or get_close_matches(word, spellings, 1, enough)
     return "".join(spellings[each] for each in near)

@@ -116,7 +116,7 @@ def register(
         raise InvalidInput(f"invalid value how='{how}'", f"use {', '.join(staging.HOW)}")
     named = _name_paths(paths)
     if how != "copy" and any(path == "-" for path, _ in named):
-        raise InvalidInput(f"standard input cannot be used with how='{how}'", "copy it")
+        raise InvalidInput(f"standard input cannot be used with `how='{how}'`", "copy it")
     if update and not if_changed:
         raise InvalidInput("update requires if_changed", "set both; a new version stores all metadata anyway")
     _check_pointers(context, name, stage, alias, request_id)

@@ -8,6 +8,7 @@ import pytest
 
 from registry_cli.cli import advice, grammar
 from tests.cli.conftest import Site
+from tests.crash.world import fingerprint
 
 #: What is typed, the exit code, the message, and the advice.
 SLIPS: list[tuple[str, int, str, str]] = [
@@ -79,13 +80,13 @@ def test_a_slip_gets_the_nearest_advice(
     line: str, code: int, message: str, hint: str, still: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(still.folder)
-    before = sorted(path for path in still.root.rglob("*") if ".lock" not in path.name)
+    before = fingerprint(still.root)
     answer = still.run(*line.split())
     assert (answer.code, answer.out) == (code, "")
     (told,) = answer.err.splitlines()
     assert told.startswith(f"error: {message}")
     assert told.endswith(f"; {hint}" if hint else message), told
-    assert sorted(path for path in still.root.rglob("*") if ".lock" not in path.name) == before
+    assert fingerprint(still.root) == before
 
 
 #: Queries and fields that are valid, with a name that nothing has: a warning on standard error.

@@ -90,7 +90,7 @@ def test_which_version_is_this_file(site: Site) -> None:
     assert answer.err.startswith(f"error: {place}/other.txt is not a registered file; ")
     found = json.loads(site.run("find", place / "model.pkl", "--json").out)["items"]
     assert [(each["version"]["ref"], each["path"]) for each in found] == [("churn@1", "model.pkl")]
-    refused(site.run("find", site.folder / "nowhere"), 3, "not found")
+    refused(site.run("find", site.folder / "nowhere"), 3, "nowhere' not found")
 
 
 def test_the_past(site: Site) -> None:

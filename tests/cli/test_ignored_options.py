@@ -14,8 +14,8 @@ from tests.crash.world import fingerprint
 CASES = {
     "--as with several files": (["register", "churn", "A", "B", "--as", "x"], "--as requires a single file"),
     "--as with a folder": (["register", "churn", "DIR", "--as", "x"], "--as requires a single file"),
-    "--link with standard input": (["register", "churn", "-", "--as", "x", "--link"], "cannot be used with how='link'"),
-    "--move with standard input": (["register", "churn", "A", "-", "--as", "x", "--move"], "cannot be used with how='move'"),
+    "--link with standard input": (["register", "churn", "-", "--as", "x", "--link"], "cannot be used with --link"),
+    "--move with standard input": (["register", "churn", "A", "-", "--as", "x", "--move"], "cannot be used with --move"),
     "--update alone": (["register", "churn", "A", "--update"], "--update requires --if-changed"),
     "--reason with --plan": (
         ["archive", "churn", "--keep", "1", "--plan", "P", "--reason", "x"], "--reason has no effect with --plan"

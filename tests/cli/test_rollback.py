@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pexpect
 import pytest
 
@@ -18,7 +20,7 @@ def test_the_list(site: Site) -> None:
     items = site.run("rollback", "churn", "production", "--list", "--json").json["items"]
     assert items[1] == {"ref": "churn@2", "version": 2, "state": "next"}
     shown = on_terminal("rollback", "churn", "production", "--list", root=site.root).out
-    assert "current" in shown
+    assert re.search(r"^.*@1 +current$", shown, re.MULTILINE)
     assert "next rollback target" in shown
     assert (
         "No version has held development yet."

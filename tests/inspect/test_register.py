@@ -125,7 +125,7 @@ def test_diff_tells_the_signature_apart_from_the_rest(reg: Registry, tmp_path: P
 
 
 def test_inspecting_what_is_not_there_is_an_error(reg: Registry, tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="not found"):
+    with pytest.raises(NotFound, match=r"^file or folder .* not found"):
         inspect_files([tmp_path / "nowhere"])
     with pytest.raises(InvalidInput, match="standard input"):
         inspect_files(["-"])

@@ -92,7 +92,10 @@ def test_a_cache_that_lies(repository: Path) -> None:
     cached = next(iter(read(repository, "churn")["dvc:churn@v0.1.0"].named.values()))
     cached.chmod(0o644)
     cached.write_text("evil\n")
-    assert "the DVC cache entry for 'churn.bin'" in read(repository, "churn")["dvc:churn@v0.1.0"].lost[0]
+    assert (
+        "the DVC cache entry for 'churn.bin' does not match its name"
+        in read(repository, "churn")["dvc:churn@v0.1.0"].lost[0]
+    )
 
 
 def test_a_shared_cache(repository: Path, tmp_path: Path) -> None:

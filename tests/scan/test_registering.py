@@ -42,7 +42,7 @@ def set_scan(reg: Registry, words: str) -> Registry:
 
 def test_what_is_dangerous_is_refused_and_nothing_is_written(reg: Registry, make: Make) -> None:
     before = fingerprint(reg.root)
-    with pytest.raises(Refused, match=r"dangerous: +model.pkl: os.system: it can run commands or code") as refused:
+    with pytest.raises(Refused, match=r"dangerous: model.pkl: os.system: it can run commands or code") as refused:
         reg.register("churn", [make(EVIL)])
     assert "`unsafe`" in refused.value.hint
     assert fingerprint(reg.root) == before

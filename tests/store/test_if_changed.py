@@ -71,7 +71,7 @@ def test_an_update_is_carried_out_once_by_its_request(one: Registry, make_file: 
     assert again().updated == LATER
     one.log_metric("churn@1", {"auc": 0.1})
     late = again()
-    assert (late.updated, late.not_stored) == ((), ("metrics.auc", *SEALED)), "the request was made before"
+    assert (late.updated, late.not_stored) == ((), ("metrics.auc", *SEALED)), "the request was carried out before"
     assert one.version("churn@1").metrics["auc"] == 0.1
     assert len(one.history("churn")) == 5
 
@@ -109,9 +109,7 @@ def test_lineage_that_was_said(one: Registry, make_file: Make) -> None:
     assert sorted(done.not_stored) == sorted(names)
     made = one.register("other", [make_file()], lineage={**said, "extra": {"framework": "sklearn 1.5"}})
     assert made.new
-    same = one.register(
-        "other", [make_file()], if_changed=True, lineage={**said, "extra": {"framework": "sklearn 1.5"}}
-    )
+    same = one.register("other", [make_file()], if_changed=True, lineage={**said, "extra": {"framework": "sklearn"}})
     assert same.not_stored == ()
     data.write_text("other rows")
     said |= {"command": "python train.py --fast", "parents": []}

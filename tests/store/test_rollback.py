@@ -52,8 +52,8 @@ def test_a_refused_rollback_changes_nothing(four: Registry) -> None:
     four.delete(["churn@2"], force=True, reason="space")
     before = snapshot(four.root)
     for to, error, words in (
-        (None, Conflict, "--to 1"),
-        (3, Conflict, "--to 1"),
+        (None, Conflict, "for the next candidate: registry rollback churn production --to 1"),
+        (3, Conflict, "for the next candidate: registry rollback churn production --to 1"),
         (2, NotFound, "was deleted; for the next candidate: registry rollback churn production --to 1"),
         (4, InvalidInput, "is already churn@4"),
         (9, InvalidInput, "churn@9 never held production; possible targets: churn@1"),

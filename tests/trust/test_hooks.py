@@ -413,7 +413,8 @@ BAD_SETTINGS = {
     "webhooks: [{url: 'https://x', time_limit: 2h}]": "is out of range",
     "webhooks: [{url: 'https://x', registry: 3}]": "webhooks.0.registry: must be text",
     "programs: [x]": "programs: must be a mapping",
-    "programs: {retry: 3}": "programs.retry: unknown key 'retry'; use time_limit, retries",
+    "programs: {retry: 3}": "programs.retry: unknown key 'retry'; did you mean 'retries'?",
+    "webhooks: [{url: 'https://x', retry: 3}]": "webhooks.0.retry: unknown key 'retry'; did you mean 'retries'?",
     "a: &a [x]\nb: *a": "anchors and aliases are not allowed",
     "[": "line ",
 }
